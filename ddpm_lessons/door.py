@@ -1,0 +1,142 @@
+"""The door: arguments are checked here, and here float64 coefficients meet float32 images.
+
+`1 - alpha_bar_1` computed in float32 is wrong by 0.02 %, so coefficients stay float64 until an
+equation has combined them; only its result takes the images' dtype. `equation` does both for every
+equation.
+"""
+
+import functools
+import inspect
+import operator
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+EpsModel = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> eps, with t (B,) int64 in 1..T
+
+
+def equation(function: Callable) -> Callable:
+    """Check the images and coefficients that `function` is given, and return its result in the
+    images' dtype.
+
+    Images are numbers or floating tensors of one shape on one device. `c` (a `Coefficients`) holds
+    numbers, or tensors with as many dimensions as the images that broadcast to their shape and not
+    beyond it: a `(B,)` coefficient against `(B, C, H, W)` images would silently run along the
+    width, and is refused. NaN in gives NaN out. Raises ValueError, naming the argument.
+    """
+    names = tuple(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def checked(*args: object, **kwargs: object) -> object:
+        arguments = dict(zip(names, args, strict=False)) | kwargs
+        images = {name: value for name, value in arguments.items() if name != "c"}
+        tensors = {name: x for name, x in images.items() if isinstance(x, Tensor)}
+        check_same(images)
+        if "c" in arguments:
+            _check_coefficients(arguments["c"], tensors)
+        result = function(*args, **kwargs)
+        return _cast(result, [x.dtype for x in tensors.values()]) if tensors else result
+
+    return checked
+
+
+def check_images(name: str, x: object) -> None:
+    """Raise ValueError unless `x` is a non-empty floating tensor with a batch dimension and finite
+    entries.
+    """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        kind = f"dtype {x.dtype}" if isinstance(x, Tensor) else f"type {type(x).__name__}"
+        raise ValueError(f"{name} has {kind}, expected a floating-point tensor")
+    if x.ndim == 0 or x.numel() == 0:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}, expected a non-empty batch (B, ...)")
+    if not torch.isfinite(x).all():
+        raise ValueError(f"{name} has entries that are NaN or infinite, expected finite numbers")
+
+
+def check_same(images: dict[str, object]) -> None:
+    """Raise ValueError unless every entry is a number or a floating tensor, all of one shape and
+    device.
+    """
+    first: tuple[str, Tensor] | None = None
+    for name, x in images.items():
+        if isinstance(x, (int, float)) and not isinstance(x, bool):
+            continue
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            kind = f"dtype {x.dtype}" if isinstance(x, Tensor) else f"type {type(x).__name__}"
+            raise ValueError(f"{name} has {kind}, expected a number or a floating-point tensor")
+        if first is None:
+            first = (name, x)
+        elif x.shape != first[1].shape:
+            expected = f"{tuple(first[1].shape)} like {first[0]}"
+            raise ValueError(f"{name} has shape {tuple(x.shape)}, expected {expected}")
+        elif x.device != first[1].device:
+            raise ValueError(f"{name} is on {x.device}, expected {first[1].device} like {first[0]}")
+
+
+def _check_coefficients(c: object, images: dict[str, Tensor]) -> None:
+    fields = getattr(c, "_fields", ())
+    if "alpha_bar" not in fields:
+        raise ValueError(f"c is {c!r}, expected Coefficients: schedule.at(t, like=x)")
+    for field, value in zip(fields, c, strict=True):
+        if not isinstance(value, Tensor):
+            continue
+        for name, x in images.items():
+            fits = value.ndim in (0, x.ndim) and all(
+                size in (1, full) for size, full in zip(value.shape, x.shape, strict=False)
+            )
+            if not fits or (value.ndim and value.device != x.device):
+                raise ValueError(
+                    f"c.{field} has shape {tuple(value.shape)} on {value.device}, expected one that "
+                    f"multiplies {name}, {tuple(x.shape)} on {x.device}: schedule.at(t, like={name})"
+                )
+
+
+def _cast(value: object, dtypes: list[torch.dtype]) -> object:
+    """Cast tensors, also those in a named tuple, to the promoted dtype of the images."""
+    if isinstance(value, Tensor):
+        return value.to(functools.reduce(torch.promote_types, dtypes))
+    if isinstance(value, tuple):
+        return type(value)(*(_cast(item, dtypes) for item in value))
+    return value
+
+
+def check_index(name: str, value: object, low: int, high: int) -> int:
+    """Return `value` as an int if it is a whole number in low..high; raise ValueError otherwise."""
+    try:
+        index = operator.index(value)  # takes int and NumPy integers, refuses floats
+    except TypeError:
+        index = None
+    if index is None or isinstance(value, bool) or not low <= index <= high:
+        raise ValueError(f"{name} is {value!r}, expected a whole number in {low}..{high}")
+    return index
+
+
+def randn_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Standard normal noise in the shape, dtype and device of `x`.
+
+    It is drawn on the generator's device and then moved, so that a CPU generator gives every
+    machine the same noise; without a generator it comes from the global one of x's device.
+    """
+    device = x.device if generator is None else generator.device
+    return torch.randn(x.shape, dtype=x.dtype, device=device, generator=generator).to(x.device)
+
+
+@torch.no_grad()
+def predict_noise(eps_model: EpsModel, x_t: Tensor, t: int) -> Tensor:
+    """One call of the network outside training: t as (B,) int64, eval mode, no gradient; its mode
+    is put back.
+
+    Raises ValueError where the answer has not the shape of x_t.
+    """
+    modules = eps_model.modules() if isinstance(eps_model, torch.nn.Module) else ()
+    training = [module for module in modules if module.training]
+    for module in training:
+        module.training = False
+    try:
+        eps = eps_model(x_t, torch.full((len(x_t),), t, device=x_t.device))
+    finally:
+        for module in training:
+            module.training = True
+    check_same({"x_t": x_t, "eps_model(x_t, t)": eps})
+    return eps
