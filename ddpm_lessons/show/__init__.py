@@ -1,0 +1,1 @@
+"""What a reader sees: figures (plots), the HTML player (player), explorers (widgets), source (source)."""

@@ -1,0 +1,89 @@
+"""The two chains of the course under a slider: a digit that dissolves, and noise that becomes a digit."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from ddpm_lessons.door import check_images, check_index, randn_like
+from ddpm_lessons.forward import q_sample
+from ddpm_lessons.sampler import Step
+from ddpm_lessons.schedule import NoiseSchedule
+from ddpm_lessons.show.pictures import describe
+from ddpm_lessons.show.player import Player, player
+
+
+def forward_player(
+    x_0: Tensor,
+    schedule: NoiseSchedule,
+    timesteps: Sequence[int] | None = None,
+    *,
+    generator: torch.Generator | None = None,
+    start: int = 0,
+    width: int = 280,
+) -> Player:
+    """x_t for t = 0 ... T by Eq. (4), all made with one draw of eps, so that only the mixture changes with t.
+
+    x_0: (B, C, H, W) in [-1, 1], or one image (C, H, W); several are shown as one grid. timesteps: the t to show,
+    in 0..T, as `spread` chooses them if not given. start, width: as for `player`. Raises ValueError.
+    """
+    x_0 = x_0[None] if isinstance(x_0, Tensor) and x_0.ndim == 3 else x_0
+    timesteps = spread(schedule.T) if timesteps is None else timesteps
+    x_ts = forward_states(x_0, schedule, timesteps, generator=generator)
+    alts = [describe(schedule, t) for t in timesteps]
+    return player([grid(x_t) for x_t in x_ts], alts, values=timesteps, start=start, width=width)
+
+
+def forward_states(
+    x_0: Tensor, schedule: NoiseSchedule, timesteps: Sequence[int], *, generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """x_t (B, C, H, W) for each of `timesteps` (0 gives x_0 itself), all with one eps. Raises ValueError."""
+    check_images("x_0", x_0)
+    timesteps = [check_index("timesteps", t, 0, schedule.T) for t in timesteps]
+    eps = randn_like(x_0, generator)
+    return [q_sample(x_0, schedule.at(t), eps) if t else x_0 for t in timesteps]
+
+
+def chain_player(
+    steps: Iterable[Step],
+    schedule: NoiseSchedule | None = None,
+    *,
+    frames: int = 101,
+    show_x0_hat: bool = True,
+    start: int = 0,
+    width: int = 280,
+) -> Player:
+    """A sampler's chain from t = T to 0: x_t, and beside it x0_hat, the clean image that the network sees in it.
+
+    steps: what a sampler yields, or a list of it. With `schedule` the text under the picture names signal and
+    noise. frames: at most so many states are shown, evenly chosen, the first and the last included.
+    show_x0_hat: False shows x_t alone. start, width: as for `player`. Raises ValueError.
+    """
+    steps = list(steps)
+    if not steps:
+        raise ValueError("steps is empty, expected the states of a chain")
+    shown = [steps[i] for i in spread(len(steps) - 1, check_index("frames", frames, 2, 10_000))]
+    panels = {"x_t": [grid(step.x) for step in shown]}
+    if show_x0_hat:
+        panels["x\u0302_0"] = [grid(step.x0_hat) for step in shown]
+    ts = [step.t for step in shown]
+    alts = [f"t = {t}" if schedule is None else describe(schedule, t) for t in ts]
+    return player(panels, alts, values=ts, start=start, width=width)
+
+
+def spread(last: int, n: int = 101) -> list[int]:
+    """At most n whole numbers that rise evenly from 0 to `last`, both included."""
+    n = min(n, last + 1)
+    return [0] if n == 1 else [(i * last + (n - 1) // 2) // (n - 1) for i in range(n)]
+
+
+def grid(x: Tensor) -> Tensor:
+    """A batch (B, C, H, W) in [-1, 1] as one image (C, H', W'): nearly square, with grey lines between.
+
+    One image stays as it is.
+    """
+    if len(x) == 1:
+        return x[0]
+    image = make_grid(x.clamp(-1, 1), nrow=round(len(x) ** 0.5 + 0.499), padding=1, pad_value=0.0)
+    return image if x.shape[1] == 3 else image[:1]  # make_grid repeats a grey channel three times
