@@ -1,1 +1,1 @@
-"""What a reader sees: figures (plots), the HTML player (player), explorers (widgets), source (source)."""
+"""What a reader sees: figures, the HTML player, the explorers, and the library's own source."""

@@ -1,4 +1,4 @@
-"""The two chains of the course under a slider: a digit that dissolves, and noise that becomes a digit."""
+"""The two chains under a slider: a digit that dissolves, and noise that becomes one."""
 
 from collections.abc import Iterable, Sequence
 
@@ -23,10 +23,11 @@ def forward_player(
     start: int = 0,
     width: int = 280,
 ) -> Player:
-    """x_t for t = 0 ... T by Eq. (4), all made with one draw of eps, so that only the mixture changes with t.
+    """x_t for t = 0 ... T by Eq. (4), all with one draw of eps: only the mixture changes with t.
 
-    x_0: (B, C, H, W) in [-1, 1], or one image (C, H, W); several are shown as one grid. timesteps: the t to show,
-    in 0..T, as `spread` chooses them if not given. start, width: as for `player`. Raises ValueError.
+    x_0: (B, C, H, W) in [-1, 1], or one image (C, H, W); several are shown as one grid. timesteps:
+    the t to show, in 0..T, as `spread` chooses them if not given. start, width: as for `player`.
+    Raises ValueError.
     """
     x_0 = x_0[None] if isinstance(x_0, Tensor) and x_0.ndim == 3 else x_0
     timesteps = spread(schedule.T) if timesteps is None else timesteps
@@ -36,9 +37,13 @@ def forward_player(
 
 
 def forward_states(
-    x_0: Tensor, schedule: NoiseSchedule, timesteps: Sequence[int], *, generator: torch.Generator | None = None
+    x_0: Tensor,
+    schedule: NoiseSchedule,
+    timesteps: Sequence[int],
+    *,
+    generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """x_t (B, C, H, W) for each of `timesteps` (0 gives x_0 itself), all with one eps. Raises ValueError."""
+    """x_t for each of `timesteps` (0 gives x_0 itself), all with one eps. Raises ValueError."""
     check_images("x_0", x_0)
     timesteps = [check_index("timesteps", t, 0, schedule.T) for t in timesteps]
     eps = randn_like(x_0, generator)
@@ -54,11 +59,12 @@ def chain_player(
     start: int = 0,
     width: int = 280,
 ) -> Player:
-    """A sampler's chain from t = T to 0: x_t, and beside it x0_hat, the clean image that the network sees in it.
+    """A sampler's chain from t = T to 0: x_t, and beside it x0_hat, the network's guess at x_0.
 
-    steps: what a sampler yields, or a list of it. With `schedule` the text under the picture names signal and
-    noise. frames: at most so many states are shown, evenly chosen, the first and the last included.
-    show_x0_hat: False shows x_t alone. start, width: as for `player`. Raises ValueError.
+    steps: what a sampler yields, or a list of it. With `schedule` the text under the picture names
+    signal and noise. frames: at most so many states are shown, evenly chosen, the first and the
+    last included. show_x0_hat: False shows x_t alone. start, width: as for `player`. Raises
+    ValueError.
     """
     steps = list(steps)
     if not steps:
@@ -79,7 +85,7 @@ def spread(last: int, n: int = 101) -> list[int]:
 
 
 def grid(x: Tensor) -> Tensor:
-    """A batch (B, C, H, W) in [-1, 1] as one image (C, H', W'): nearly square, with grey lines between.
+    """A batch (B, C, H, W) in [-1, 1] as one nearly square image, with grey lines between.
 
     One image stays as it is.
     """

@@ -1,4 +1,4 @@
-"""Images, figures and PNG files as pictures that an HTML page can hold: native pixels, enlarged by the browser."""
+"""Images and figures as PNG pictures in an HTML page: native pixels, enlarged by the browser."""
 
 import base64
 import io
@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ddpm_lessons.data.images import to_uint8
+from ddpm_lessons.door import check_index
 from ddpm_lessons.schedule import NoiseSchedule
 
 FIGURE_DPI = 144  # figures are drawn with 1.5 dots for each of the browser's 96 pixels an inch
@@ -37,9 +38,10 @@ class Picture(NamedTuple):
 def picture(frame: object, width: int = 280) -> Picture:
     """One frame as a picture.
 
-    frame: an image (C, H, W) or (H, W) with C = 1 or 3, uint8 in 0..255 or floating in [-1, 1] (values outside
-    saturate), shown at the smallest whole multiple of its size that is at least `width` pixels wide; or a
-    matplotlib figure; or the bytes of a PNG file. Raises ValueError for anything else, or for NaN.
+    frame: an image (C, H, W) or (H, W) with C = 1 or 3, uint8 in 0..255 or floating in [-1, 1]
+    (values outside saturate), shown at the smallest whole multiple of its size that is at least
+    `width` pixels wide; or a matplotlib figure; or the bytes of a PNG file. Raises ValueError for
+    anything else, or for NaN.
     """
     if isinstance(frame, Tensor):
         return _from_tensor(frame, width)
@@ -48,11 +50,13 @@ def picture(frame: object, width: int = 280) -> Picture:
     if isinstance(frame, bytes):
         size = _open(frame).size
         return Picture(frame, *size, pixelated=False)
-    raise ValueError(f"frame is {type(frame).__name__}, expected a tensor, a matplotlib figure or PNG bytes")
+    raise ValueError(
+        f"frame is {type(frame).__name__}, expected a tensor, a matplotlib figure or PNG bytes"
+    )
 
 
 def pictures(frames: Iterable[object], width: int = 280) -> list[Picture]:
-    """Frames of one kind and size as pictures: a tensor (N, C, H, W), or a list of what `picture` takes.
+    """Frames of one size as pictures: a tensor (N, C, H, W), or a list of what `picture` takes.
 
     Raises ValueError where there are none, or where their sizes differ.
     """
@@ -68,8 +72,8 @@ def pictures(frames: Iterable[object], width: int = 280) -> list[Picture]:
 
 
 def describe(schedule: NoiseSchedule, t: int) -> str:
-    """What is left of the image at step t, for instance "t = 400, signal 0.44, noise 0.90" (two amplitudes)."""
-    alpha_bar = schedule.alpha_bars[t].item()
+    """What is left of the image at t, in amplitudes: "t = 400, signal 0.44, noise 0.90"."""
+    alpha_bar = schedule.alpha_bars[check_index("t", t, 0, schedule.T)].item()
     return f"t = {t}, signal {alpha_bar**0.5:.2f}, noise {(1 - alpha_bar) ** 0.5:.2f}"
 
 
@@ -78,7 +82,8 @@ def _from_tensor(frame: Tensor, width: int) -> Picture:
     if image.ndim != 3 or image.shape[0] not in (1, 3) or image.numel() == 0:
         raise ValueError(f"frame has shape {tuple(frame.shape)}, expected (1, H, W) or (3, H, W)")
     image = (image if image.dtype == torch.uint8 else to_uint8(image)).cpu()
-    pixels = image[0] if len(image) == 1 else image.permute(1, 2, 0)  # (C, H, W) -> (H, W) or (H, W, 3)
+    # (1, H, W) -> (H, W), (3, H, W) -> (H, W, 3)
+    pixels = image[0] if len(image) == 1 else image.permute(1, 2, 0)
     scale = max(1, -(-width // image.shape[2]))
     png = _png(Image.fromarray(pixels.contiguous().numpy()))
     return Picture(png, scale * image.shape[2], scale * image.shape[1], pixelated=True)
@@ -88,8 +93,9 @@ def _from_figure(figure: object) -> Picture:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=FIGURE_DPI)
     image = _open(buffer.getvalue()).convert("RGB")
-    few = image.quantize(128, dither=Image.Dither.NONE)  # curves need few colours: a quarter of the size
-    return Picture(_png(few), *(round(side * 96 / FIGURE_DPI) for side in image.size), pixelated=False)
+    few = image.quantize(128, dither=Image.Dither.NONE)  # enough for curves, a quarter of the bytes
+    width, height = (round(side * 96 / FIGURE_DPI) for side in image.size)
+    return Picture(_png(few), width, height, pixelated=False)
 
 
 def _open(png: bytes) -> Image.Image:

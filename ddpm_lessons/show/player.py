@@ -1,4 +1,4 @@
-"""A player: pictures that are already computed, under a slider that needs neither the kernel nor a network."""
+"""A player: pictures under a slider that needs neither the kernel nor a network."""
 
 import html
 import json
@@ -39,20 +39,26 @@ def player(
 ) -> Player:
     """Show N frames under one slider, with a play button; the arrow keys, Home and End move it too.
 
-    frames: N frames, each as `pictures` takes them: a tensor (N, C, H, W), or a list of images, figures or PNG
-    bytes; or a mapping of names to such frames, to be shown side by side and in step. A name may hold an index,
-    as in "x_t" or "x̂_0". alts: for each frame, what is seen, in words. values: what the slider shows in each
-    place, 0..N-1 if not given. start: the place it starts in. width: of an image on the page, in pixels, at least.
-    The same arguments give the same HTML. Raises ValueError where the numbers of frames, alts and values
-    differ, or where `start` is not one of their places.
+    frames: N frames, each as `pictures` takes them: a tensor (N, C, H, W), or a list of images,
+    figures or PNG bytes; or a mapping of names to such frames, to be shown side by side and in
+    step. A name may hold an index, as in "x_t" or "x̂_0". alts: for each frame, what is seen, in
+    words. values: what the slider shows in each place, 0..N-1 if not given. start: the place it
+    starts in. width: of an image on the page, in pixels, at least. The same arguments give the same
+    HTML. Raises ValueError where the numbers of frames, alts and values differ, or where `start` is
+    not one of their places.
     """
     panels = dict(frames) if isinstance(frames, Mapping) else {"": frames}
-    shown = {name: pictures(panel, check_index("width", width, 1, 10_000)) for name, panel in panels.items()}
+    shown = {
+        name: pictures(panel, check_index("width", width, 1, 10_000))
+        for name, panel in panels.items()
+    }
     alts = _check_alts(alts, shown)
     start = check_index("start", start, 0, len(alts) - 1)
     values = list(range(len(alts))) if values is None else list(values)
     if len(values) != len(alts):
-        raise ValueError(f"values has {len(values)} entries, expected {len(alts)}, one for each frame")
+        raise ValueError(
+            f"values has {len(values)} entries, expected {len(alts)}, one for each frame"
+        )
     page = PAGE.substitute(
         pictures="".join(_panel(name, panel[start], alts[start]) for name, panel in shown.items()),
         data=_script_data(shown, alts, values),
@@ -77,29 +83,34 @@ def _check_alts(alts: Sequence[str], shown: Mapping[str, list[Picture]]) -> list
     for name, panel in shown.items():
         if len(panel) != len(alts):
             of = f" of {name!r}" if name else ""
-            raise ValueError(f"alts has {len(alts)} entries, expected {len(panel)}, one for each frame{of}")
+            raise ValueError(
+                f"alts has {len(alts)} entries, expected {len(panel)}, one for each frame{of}"
+            )
     return list(alts)
 
 
 def _panel(name: str, first: Picture, alt: str) -> str:
-    """One image with its name, as it stands before the script runs, and where scripts may not run."""
+    """One image with its name, as it stands before the script runs, or where none may run."""
     kind = ' class="pixels"' if first.pixelated else ""
     style = "image-rendering: pixelated" if first.pixelated else ""
     caption = f'<span class="name">{_typeset(name)}</span>' if name else ""
     return (
-        f'<div><img{kind} src="{first.uri}" width="{first.width}" height="{first.height}" style="{style}" '
-        f'alt="{html.escape(_prefix(name) + alt)}">{caption}</div>'
+        f'<div><img{kind} src="{first.uri}" width="{first.width}" height="{first.height}" '
+        f'style="{style}" alt="{html.escape(_prefix(name) + alt)}">{caption}</div>'
     )
 
 
-def _script_data(shown: Mapping[str, list[Picture]], alts: Sequence[str], values: Sequence[object]) -> str:
+def _script_data(
+    shown: Mapping[str, list[Picture]], alts: Sequence[str], values: Sequence[object]
+) -> str:
     data = {
         "frames": [[frame.base64 for frame in panel] for panel in shown.values()],
         "names": [_prefix(name) for name in shown],
         "alts": list(alts),
         "values": [str(value) for value in values],
     }
-    return json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")  # "</script>" in a text must not end it
+    # "</script>" in a text must not end the script.
+    return json.dumps(data).replace("<", "\\u003c")
 
 
 def _prefix(name: str) -> str:
