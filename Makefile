@@ -30,7 +30,7 @@ lab: $(VENV)/course $(VENV)/trusted  ## open the course in JupyterLab
 	@echo "--> JupyterLab opens on the first lesson; Ctrl-C in this window stops it"
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m jupyterlab \
 		--LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb \
-		--KernelManager.transport_encryption=auto $(LAB_OPTIONS)
+		--KernelManager.transport_encryption=auto --log-level=WARN $(LAB_OPTIONS)
 
 test: $(VENV)/test  ## run every test, and every notebook from top to bottom
 	$(call stage,the tests and the lessons,$(RUN) -m pytest --nbval $(PYTEST_OPTIONS))
@@ -87,7 +87,9 @@ $(VENV)/test: pyproject.toml constraints.txt | $(VENV)/made
 	@touch $@ $(VENV)/course
 
 # JupyterLab asks at its first start whether it may fetch news. The course needs no network.
-no_news = @$(RUN) -m jupyterlab.labextensions disable @jupyterlab/apputils-extension:announcements >/dev/null
+no_news = @mkdir -p $(VENV)/etc/jupyter/labconfig && echo '{"disabledExtensions":' \
+	'{"@jupyterlab/apputils-extension:announcements": true}}' \
+	> $(VENV)/etc/jupyter/labconfig/page_config.json
 
 # A browser runs the scripts of a stored notebook only where it is trusted: the course's players need that.
 $(VENV)/trusted: $(wildcard notebooks/*.ipynb) | $(VENV)/course
