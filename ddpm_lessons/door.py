@@ -86,10 +86,10 @@ def _check_coefficients(c: object, images: dict[str, Tensor]) -> None:
                 size in (1, full) for size, full in zip(value.shape, x.shape, strict=False)
             )
             if not fits or (value.ndim and value.device != x.device):
-                raise ValueError(
-                    f"c.{field} has shape {tuple(value.shape)} on {value.device}, expected one that "
-                    f"multiplies {name}, {tuple(x.shape)} on {x.device}: schedule.at(t, like={name})"
-                )
+                found = f"shape {tuple(value.shape)} on {value.device}"
+                expected = f"one to multiply {name}, {tuple(x.shape)} on {x.device}"
+                remedy = f"schedule.at(t, like={name})"
+                raise ValueError(f"c.{field} has {found}, expected {expected}: {remedy}")
 
 
 def _cast(value: object, dtypes: list[torch.dtype]) -> object:

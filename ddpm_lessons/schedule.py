@@ -45,7 +45,7 @@ class NoiseSchedule:
         betas = torch.as_tensor(self.betas, dtype=torch.float64, device="cpu").detach().clone()
         if betas.ndim != 1 or len(betas) < 2 or betas[0] != 0:
             found = f"shape {tuple(betas.shape)} and starts with {betas.flatten()[:1].tolist()}"
-            raise ValueError(f"betas has {found}, expected T + 1 entries [0, beta_1, ..., beta_T]")
+            raise ValueError(f"betas has {found}, expected T + 1 entries [0, beta_1 ... beta_T]")
         outside = ~((betas[1:] > 0) & (betas[1:] < 1))
         if outside.any():
             t = int(outside.nonzero()[0]) + 1
@@ -56,11 +56,11 @@ class NoiseSchedule:
             raise ValueError("betas give alpha_bar_T = 0, expected some of x_0 left at t = T")
         if alpha_bar_T > 1e-3:
             warnings.warn(
-                f"alpha_bar_T is {alpha_bar_T:.3g} at T = {self.T}, expected at most 0.001: x_T keeps "
-                f"{math.sqrt(alpha_bar_T):.0%} of the image's amplitude, so it is not noise; "
+                f"alpha_bar_T is {alpha_bar_T:.3g} at T = {self.T}, expected at most 0.001: "
+                f"x_T keeps {math.sqrt(alpha_bar_T):.0%} of the image's amplitude, so it is not noise; "
                 "use larger betas or more steps",
                 NoiseLeftWarning,
-                stacklevel=3,
+                stacklevel=4,  # the line that called linear_schedule or cosine_schedule
             )
 
     @property
