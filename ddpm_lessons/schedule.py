@@ -57,7 +57,7 @@ class NoiseSchedule:
         if alpha_bar_T > 1e-3:
             warnings.warn(
                 f"alpha_bar_T is {alpha_bar_T:.3g} at T = {self.T}, expected at most 0.001: "
-                f"x_T keeps {math.sqrt(alpha_bar_T):.0%} of the image's amplitude, so it is not noise; "
+                f"x_T keeps {math.sqrt(alpha_bar_T):.0%} of the image's amplitude and is not noise; "
                 "use larger betas or more steps",
                 NoiseLeftWarning,
                 stacklevel=4,  # the line that called linear_schedule or cosine_schedule
