@@ -4,12 +4,16 @@ MNIST's 60,000 training digits are 47 MB as uint8. That fits any device, so ther
 processes and no copies per batch: a batch is one gather and one scaling, on the device.
 """
 
+import reprlib
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ddpm_lessons.data.images import to_model_range
+from ddpm_lessons.data.images import kind, to_model_range
+from ddpm_lessons.door import check_index
+
+SEEDS = 2**32  # the CPU generator tells this many seeds apart
 
 
 class IndexOutOfRange(IndexError, ValueError):
@@ -31,14 +35,20 @@ class Digits:
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
         if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4:
-            raise ValueError(f"images: expected uint8 (N, C, H, W), got {_kind(images)}")
+            raise ValueError(
+                f"images is {kind(images)}, expected a torch.uint8 tensor (N, C, H, W)"
+            )
         if images.numel() == 0:
-            raise ValueError(f"images: expected at least one pixel, got {_kind(images)}")
-        expected = f"int64 ({len(images)},) on {images.device}"
-        if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
-            raise ValueError(f"labels: expected {expected}, got {_kind(labels)}")
-        if labels.shape != images.shape[:1] or labels.device != images.device:
-            raise ValueError(f"labels: expected {expected}, got {_kind(labels)}")
+            raise ValueError(f"images is {kind(images)}, expected at least one pixel")
+        fits = (
+            isinstance(labels, Tensor)
+            and labels.dtype == torch.int64
+            and labels.shape == images.shape[:1]
+            and labels.device == images.device
+        )
+        if not fits:
+            expected = f"torch.int64 ({len(images)},) on {images.device}"
+            raise ValueError(f"labels is {kind(labels)}, expected {expected}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -64,20 +74,19 @@ class Digits:
 
     def _checked(self, index: int | list[int] | Tensor) -> Tensor:
         n = len(self)
-        expected = f"index: expected ints in {-n}..{n - 1} or a mask of {n} booleans"
+        expected = f"expected integers in {-n}..{n - 1} or a mask of {n} booleans"
         try:
             rows = torch.as_tensor(index, device=self.images.device)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{expected}, got {index!r}") from error
+            raise ValueError(f"index is {reprlib.repr(index)}, {expected}") from error
         if rows.dtype == torch.bool and rows.shape == (n,):
             return rows
-        if rows.is_floating_point() or rows.is_complex() or rows.dtype == torch.bool:
-            raise ValueError(f"{expected}, got {_kind(rows)}")
-        rows = rows.to(torch.int64)  # torch takes a uint8 index for a mask
-        if rows.ndim > 1 or rows.numel() == 0:
-            raise ValueError(f"{expected}, got {_kind(rows)}")
+        whole = not (rows.is_floating_point() or rows.is_complex() or rows.dtype == torch.bool)
+        if not whole or rows.ndim > 1 or rows.numel() == 0:
+            raise ValueError(f"index is {kind(rows)}, {expected}")
+        rows = rows.to(torch.int64)  # torch would take a uint8 index for a mask
         if rows.min() < -n or rows.max() >= n:
-            raise IndexOutOfRange(f"{expected}, got {rows.min()}..{rows.max()}")
+            raise IndexOutOfRange(f"index is in {rows.min()}..{rows.max()}, {expected}")
         return rows
 
 
@@ -106,13 +115,11 @@ class Batches:
         device: torch.device | str | None = None,
     ) -> None:
         if not isinstance(digits, Digits):
-            raise ValueError(f"digits: expected Digits, got {digits!r}")
-        if not _is_int(batch_size) or not 1 <= batch_size <= len(digits):
-            raise ValueError(f"batch_size: expected 1..{len(digits)}, got {batch_size!r}")
+            raise ValueError(f"digits is {kind(digits)}, expected Digits")
         if generator is not None and not isinstance(generator, torch.Generator):
-            raise ValueError(f"generator: expected a torch.Generator or None, got {generator!r}")
+            raise ValueError(f"generator is {kind(generator)}, expected a torch.Generator or None")
         self.digits = digits if device is None else digits.to(device)
-        self.batch_size = batch_size
+        self.batch_size = check_index("batch_size", batch_size, 1, len(digits))
         self.seed = _draw_seed(generator)
         self.epoch = 0
         self.position = 0
@@ -133,7 +140,7 @@ class Batches:
         self.position += len(rows)
         if self.position == len(self.digits):
             self.epoch, self.position, self._order = self.epoch + 1, 0, None
-        return self.digits.x_0(rows), self.digits.labels[rows]
+        return to_model_range(self.digits.images[rows]), self.digits.labels[rows]
 
     def state_dict(self) -> dict[str, int]:
         """Where the stream stands, in ints: after loading it, the next batch is the same."""
@@ -150,34 +157,19 @@ class Batches:
         Raises ValueError, and changes nothing, if a key is missing or unknown, a value is out
         of range, or the state was taken from a set of another size.
         """
-        n = len(self.digits)
-        allowed = {"seed": 2**32, "epoch": 2**63, "position": n}
-        if not isinstance(state, dict) or set(state) != {*allowed, "size"}:
-            raise ValueError(f"state: expected keys {[*allowed, 'size']}, got {state!r}")
-        if state["size"] != n:
-            raise ValueError(f"state['size']: expected {n} images, got {state['size']!r}")
-        for key, end in allowed.items():
-            value = state[key]
-            if not _is_int(value) or not 0 <= value < end:
-                raise ValueError(f"state[{key!r}]: expected 0..{end - 1}, got {value!r}")
-        self.seed, self.epoch, self.position = (state[key] for key in allowed)
+        highest = {"seed": SEEDS - 1, "epoch": 2**63 - 1, "position": len(self.digits) - 1}
+        if not isinstance(state, dict) or set(state) != {*highest, "size"}:
+            raise ValueError(f"state is {reprlib.repr(state)}, expected keys {[*highest, 'size']}")
+        check_index("state['size']", state["size"], len(self.digits), len(self.digits))
+        values = [check_index(f"state[{k!r}]", state[k], 0, top) for k, top in highest.items()]
+        self.seed, self.epoch, self.position = values
         self._order = None
 
     def _permutation(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed((self.seed + epoch) % 2**32)
+        generator = torch.Generator().manual_seed((self.seed + epoch) % SEEDS)
         return torch.randperm(len(self.digits), generator=generator).to(self.digits.images.device)
 
 
 def _draw_seed(generator: torch.Generator | None) -> int:
     device = "cpu" if generator is None else generator.device
-    return int(torch.randint(2**32, (), generator=generator, device=device))
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, Tensor):
-        return f"{value.dtype} {tuple(value.shape)} on {value.device}"
-    return repr(value)
+    return int(torch.randint(SEEDS, (), generator=generator, device=device))

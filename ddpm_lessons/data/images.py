@@ -16,7 +16,7 @@ def to_model_range(images: Tensor) -> Tensor:
     Raises ValueError for any other dtype, so that an image cannot be scaled twice.
     """
     if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-        raise ValueError(f"images: expected a uint8 tensor in 0..255, got {_kind(images)}")
+        raise ValueError(f"images is {kind(images)}, expected a uint8 tensor in 0..255")
     return images.to(torch.float32) / 127.5 - 1
 
 
@@ -29,13 +29,16 @@ def to_uint8(x: Tensor) -> Tensor:
     Raises ValueError for NaN, which has no level, and for a dtype that is not floating.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
-        raise ValueError(f"x: expected a floating tensor in [-1, 1], got {_kind(x)}")
+        raise ValueError(f"x is {kind(x)}, expected a floating tensor in [-1, 1]")
     nans = int(x.isnan().sum())
     if nans:
-        raise ValueError(f"x: expected values in [-1, 1], got {nans} NaN of {x.numel()} values")
+        raise ValueError(f"x has NaN in {nans} of {x.numel()} values, expected numbers in [-1, 1]")
     x = x.detach().to(torch.promote_types(x.dtype, torch.float32))  # half precision cannot round
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def _kind(value: object) -> str:
-    return f"a {value.dtype} tensor" if isinstance(value, Tensor) else repr(value)
+def kind(value: object) -> str:
+    """What a value is, in words, for error messages."""
+    if isinstance(value, Tensor):
+        return f"a {value.dtype} tensor {tuple(value.shape)} on {value.device}"
+    return f"of type {type(value).__name__}"

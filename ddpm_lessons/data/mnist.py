@@ -14,6 +14,7 @@ import os
 import secrets
 import sys
 import zlib
+from collections.abc import Callable
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import NamedTuple
@@ -31,11 +32,22 @@ class DataFile(NamedTuple):
     """One raw IDX file of MNIST and what it must be."""
 
     name: str
-    split: str
-    kind: str
+    split: str  # "train" or "test"
+    kind: str  # "images" or "labels"
     count: int
-    size: int
+    size: int  # bytes
     sha256: str
+
+
+class FileStatus(NamedTuple):
+    """What was found where a data file should be."""
+
+    file: DataFile
+    place: str  # "package": compressed, comes with the library; or "cache": unpacked
+    path: str
+    state: str  # "verified", "missing" or "damaged"
+    count: int  # images or labels found; file.count are expected
+    detail: str  # the finding in words
 
 
 FILES = (
@@ -63,25 +75,33 @@ def load_mnist(split: str = "train", *, root: str | os.PathLike[str] | None = No
 
     root: the cache folder; by default the environment variable DDPM_LESSONS_DATA, else
     `ddpm_lessons` in the user's cache folder (see `cache_folder`). Missing files are unpacked
-    there from the package; the files of the split are verified each time.
+    there from the package; all four are verified each time, which takes 40 ms.
     Returns Digits: images uint8 (N, 1, 28, 28), labels int64 (N,).
-    Raises ValueError for another split, DataError (a ValueError) for a file that is damaged or a
-    folder that cannot be used.
+    Raises ValueError for another split, and DataError, a ValueError, for a file that is damaged
+    or a folder that cannot be used: it names the file, what was found and expected, the remedy.
     """
     if split not in ("train", "test"):
-        raise ValueError(f"split: expected 'train' or 'test', got {split!r}")
+        raise ValueError(f"split is {split!r}, expected 'train' or 'test'")
     folder = cache_folder(root)
+    for file in FILES:  # all four: torchvision wants them to exist, whichever split it reads
+        _ensure(file, _raw(folder, file))
     _refuse_legacy(folder)
-    for file in FILES:  # torchvision wants all four to exist, whichever split it reads
-        if file.split == split:
-            _verified_in_cache(file, _raw(folder) / file.name)
-        elif not (_raw(folder) / file.name).exists():
-            _unpack(file, _raw(folder) / file.name)
 
-    from torchvision.datasets import MNIST  # here: half a second that `import` should not cost
+    from torchvision.datasets import MNIST  # here: it takes seconds that `import` must not cost
 
     data = MNIST(folder, train=split == "train", download=False)
     return Digits(data.data.unsqueeze(1), data.targets)  # (N, 28, 28) -> (N, 1, 28, 28)
+
+
+def status(root: str | os.PathLike[str] | None = None) -> list[FileStatus]:
+    """The state of each data file in the package and in the cache folder (see `cache_folder`).
+
+    Reads and verifies all of them, about half a second, and writes nothing. A file that is missing
+    in the cache is unpacked by the next `load_mnist`. A damaged file is reported, not raised.
+    """
+    folder = cache_folder(root)
+    packed = [_in_package(file)[0] for file in FILES]
+    return packed + [_in_cache(file, _raw(folder, file))[0] for file in FILES]
 
 
 def cache_folder(root: str | os.PathLike[str] | None = None) -> Path:
@@ -92,7 +112,7 @@ def cache_folder(root: str | os.PathLike[str] | None = None) -> Path:
     (Windows). torchvision's layout lies below it: MNIST/raw/. Nothing is created.
     """
     if root is not None and (not isinstance(root, str | os.PathLike) or not str(root)):
-        raise ValueError(f"root: expected a folder, got {root!r}")
+        raise ValueError(f"root is {root!r}, expected a folder")
     chosen = root or os.environ.get(ENVIRONMENT)
     try:
         return Path(chosen).expanduser() if chosen else _user_cache() / "ddpm_lessons"
@@ -111,12 +131,12 @@ def _user_cache() -> Path:
     return Path.home() / ".cache"
 
 
-def _raw(folder: Path) -> Path:
-    return folder / "MNIST" / "raw"
+def _raw(folder: Path, file: DataFile) -> Path:
+    return folder / "MNIST" / "raw" / file.name  # torchvision's layout
 
 
 def _refuse_legacy(folder: Path) -> None:
-    """torchvision prefers these two files of its early versions to the ones verified here."""
+    """torchvision prefers two files of its early versions to the ones that are verified here."""
     legacy = folder / "MNIST" / "processed"
     if all((legacy / name).exists() for name in ("training.pt", "test.pt")):
         raise DataError(
@@ -125,81 +145,85 @@ def _refuse_legacy(folder: Path) -> None:
         )
 
 
-def _verified_in_cache(file: DataFile, path: Path) -> None:
+def _ensure(file: DataFile, path: Path) -> None:
     """Unpack the file if it is missing; raise DataError unless it is exactly the file expected."""
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    found, _ = _in_cache(file, path)
+    if found.state == "missing":
         _unpack(file, path)
-        return
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error}); {_remedy()}") from error
-    fault = _fault(file, data)
-    if fault:
-        raise DataError(f"{path}: {fault}; {_remedy()}")
-
-
-def _remedy() -> str:
-    return (
-        "delete it and it will be unpacked again from the package"
-        f" (or set {ENVIRONMENT} to another cache folder)"
-    )
-
-
-def _fault(file: DataFile, data: bytes) -> str | None:
-    """What is wrong with the content of a raw file, in words; None if it is the right one."""
-    expected = f"expected {file.count} {file.kind} in {file.size} bytes"
-    if not data:
-        return f"the file is empty, {expected}"
-    if len(data) != file.size:
-        return f"found {_claims(file, data)}{len(data)} bytes, {expected}"
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != file.sha256:
-        return f"the content was altered: found SHA-256 {digest}, expected {file.sha256}"
-    return None
-
-
-def _claims(file: DataFile, data: bytes) -> str:
-    """What the IDX header (magic number, count: big-endian, 4 bytes each) says of itself."""
-    magic = {"images": 0x803, "labels": 0x801}[file.kind]
-    if len(data) < 8 or int.from_bytes(data[:4], "big") != magic:
-        return "no IDX header and "
-    return f"a header that names {int.from_bytes(data[4:8], 'big')} {file.kind}, and "
+    elif found.state == "damaged":
+        raise DataError(
+            f"{path}: {found.detail}; delete it and it will be unpacked again from the package"
+            f" (or set {ENVIRONMENT} to another cache folder)"
+        )
 
 
 def _unpack(file: DataFile, path: Path) -> None:
-    """Write the file that comes with the package, whole or not at all.
-
-    The content is verified, written to a temporary name in the same folder, flushed to the disk
-    and renamed. Two processes may do this at once: each renames a complete file.
-    """
-    data = _embedded(file)
-    temporary = path.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    """Write the file that comes with the package: verified first, then whole or not at all."""
+    packed, data = _in_package(file)
+    if packed.state != "verified":
+        remedy = "this installation of ddpm_lessons is damaged, install it again"
+        raise DataError(f"{packed.path}: {packed.detail}; {remedy}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as stream:  # by the umask, so that a group can share it
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        _write(path, data)
     except OSError as error:
+        if _in_cache(file, path)[0].state == "verified":
+            return  # another process was quicker; Windows does not replace a file that is open
         raise DataError(
             f"{path}: cannot be written ({error});"
             f" set {ENVIRONMENT} to a folder that you may write to, with 60 MB of space"
         ) from error
 
 
-def _embedded(file: DataFile) -> bytes:
-    packed = package_files("ddpm_lessons.data").joinpath("files", f"{file.name}.gz")
-    remedy = "the installation of ddpm_lessons is damaged, install it again"
+def _write(path: Path, data: bytes) -> None:
+    """Write by a temporary name in the same folder, so that a reader sees all of it or nothing.
+
+    Two processes may do this at once: each renames its own complete file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
-        data = gzip.decompress(packed.read_bytes())
+        with temporary.open("xb") as stream:  # rights by the umask: a class may share the folder
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _in_cache(file: DataFile, path: Path) -> tuple[FileStatus, bytes]:
+    return _inspect(file, "cache", path, path.read_bytes)
+
+
+def _in_package(file: DataFile) -> tuple[FileStatus, bytes]:
+    packed = package_files("ddpm_lessons.data").joinpath("files", f"{file.name}.gz")
+    return _inspect(file, "package", packed, lambda: gzip.decompress(packed.read_bytes()))
+
+
+def _inspect(
+    file: DataFile, place: str, path: object, read: Callable[[], bytes]
+) -> tuple[FileStatus, bytes]:
+    """Read a file's raw content and compare it with what it must be; a failure is a finding."""
+    data = b""
+    try:
+        data = read()
+    except (FileNotFoundError, NotADirectoryError):
+        state, count, detail = "missing", 0, "there is no such file"
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{packed}: cannot be unpacked ({error!r}); {remedy}") from error
-    fault = _fault(file, data)
-    if fault:
-        raise DataError(f"{packed}: {fault}; {remedy}")
-    return data
+        state, count, detail = "damaged", 0, f"cannot be read ({error!r})"
+    else:
+        state, count, detail = _compare(file, data)
+    return FileStatus(file, place, str(path), state, count, detail), data
+
+
+def _compare(file: DataFile, data: bytes) -> tuple[str, int, str]:
+    """State, number of items and finding for the raw content of a file."""
+    header, item = (16, 28 * 28) if file.kind == "images" else (8, 1)  # bytes
+    count = max(0, len(data) - header) // item
+    found = f"found {count} {file.kind} in {len(data)} bytes"
+    if len(data) != file.size:
+        return "damaged", count, f"{found}, expected {file.count} in {file.size} bytes"
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != file.sha256:
+        return "damaged", count, f"altered, found SHA-256 {digest}, expected {file.sha256}"
+    return "verified", count, found
