@@ -3,27 +3,71 @@
 from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake
 from ddpm_lessons.forward import q_sample
-from ddpm_lessons.schedule import Coefficients, linear_schedule
+from ddpm_lessons.schedule import Coefficients, cosine_schedule, linear_schedule
 
-SCHEDULE = linear_schedule()
+LINEAR = linear_schedule()
+ARTICLE = Coefficients(beta=0.01, alpha=0.99, alpha_bar=0.5, alpha_bar_prev=0.505)
 
 
-def _images() -> Iterable[tuple]:
-    """(x, c, other): the article's numbers, and random batches at the ends and in the middle."""
-    yield 0.8, Coefficients(beta=0.01, alpha=0.99, alpha_bar=0.5, alpha_bar_prev=0.505), 0.3
-    generator = torch.Generator().manual_seed(1)
+def _first(condition: Tensor) -> int:
+    return int(condition.nonzero()[0])
+
+
+def _steps() -> Iterable[tuple]:
+    """(x_prev, beta, eps): the article's numbers, and a small batch."""
+    yield 0.8, 0.01, 0.3
+    x_prev, eps = torch.randn(2, 3, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    yield x_prev, 0.3, eps
+
+
+def _jumps() -> Iterable[tuple]:
+    """(x_0, c, eps): the article's numbers, and small batches at the ends and in the middle."""
+    yield 0.8, ARTICLE, 0.3
+    x_0, eps = torch.randn(2, 3, 1, 4, 4, generator=torch.Generator().manual_seed(1))
     for t in (1, 2, 250, 1000):
-        x, other = torch.randn(2, 3, 1, 4, 4, generator=generator).double()
-        yield x, SCHEDULE.at(t), other
+        yield x_0, LINEAR.at(t), eps
 
+
+one_step = Exercise(
+    task="Complete my_step so that it returns x_t by Eq. (2).",
+    solution=lambda x_prev, beta, eps: (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps,
+    cases=_steps,
+    mistakes=(
+        Mistake(
+            lambda x_prev, beta, eps: (1 - beta) ** 0.5 * x_prev + beta * eps,
+            "Your noise has standard deviation beta. In Eq. (2) beta is the variance: multiply eps "
+            "by its square root.",
+        ),
+        Mistake(
+            lambda x_prev, beta, eps: (1 - beta) * x_prev + beta**0.5 * eps,
+            "You shrink by 1 - beta. Eq. (2) shrinks by its square root, so that the variances "
+            "1 - beta and beta add up to 1.",
+        ),
+        Mistake(
+            lambda x_prev, beta, eps: x_prev + beta**0.5 * eps,
+            "The noise is right, but the image has not been shrunk first: without the factor "
+            "sqrt(1 - beta) the variance grows at every step.",
+        ),
+        Mistake(
+            lambda x_prev, beta, eps: (1 - beta) * x_prev + beta * eps,
+            "This cross-fades with 1 - beta and beta. Eq. (2) has the square root of both, because "
+            "they are shares of the variance.",
+        ),
+        Mistake(
+            lambda x_prev, beta, eps: (1 - beta) ** 0.5 * x_prev,
+            "This is the mean of Eq. (2). A draw adds the noise: the standard deviation times eps.",
+        ),
+    ),
+)
 
 jump = Exercise(
     task="Complete my_q_sample so that it returns x_t by Eq. (4).",
     solution=q_sample,
-    cases=_images,
+    cases=_jumps,
     mistakes=(
         Mistake(
             lambda x_0, c, eps: c.alpha**0.5 * x_0 + (1 - c.alpha) ** 0.5 * eps,
@@ -42,8 +86,8 @@ jump = Exercise(
         ),
         Mistake(
             lambda x_0, c, eps: c.alpha_bar * x_0 + (1 - c.alpha_bar) * eps,
-            "This is a cross-fade: alpha_bar and 1 - alpha_bar. Eq. (4) takes the square root of "
-            "both, because they are shares of the variance.",
+            "This is a cross-fade with alpha_bar and 1 - alpha_bar. Eq. (4) takes the square root "
+            "of both, because they are shares of the variance.",
         ),
         Mistake(
             lambda x_0, c, eps: c.alpha_bar_prev**0.5 * x_0 + (1 - c.alpha_bar_prev) ** 0.5 * eps,
@@ -56,4 +100,70 @@ jump = Exercise(
     ),
 )
 
-EXERCISES = {"jump": jump}
+alpha_bars = Exercise(
+    task="Complete my_alpha_bars so that it returns [alpha_bar_0, ..., alpha_bar_T].",
+    solution=lambda betas: torch.cumprod(1 - betas, dim=0),
+    cases=lambda: [(LINEAR.betas,), (cosine_schedule(T=7).betas,)],
+    mistakes=(
+        Mistake(
+            lambda betas: torch.cumprod(1 - betas[1:], dim=0),
+            "The numbers are right, but alpha_bar_0 is missing: you have T entries, so index t "
+            "holds alpha_bar_{t+1}. betas[0] = 0 gives alpha_bar_0 = 1 by itself.",
+        ),
+        Mistake(
+            lambda betas: torch.cumprod(betas, dim=0),
+            "You multiply the betas. alpha_bar is the product of the alphas, 1 - beta.",
+        ),
+        Mistake(
+            lambda betas: 1 - betas,
+            "These are the alphas of the single steps. alpha_bar_t is the product of the first t.",
+        ),
+        Mistake(
+            lambda betas: 1 - torch.cumsum(betas, dim=0),
+            "You add the betas up. That is nearly right while they are small, but the exact rule "
+            "is a product of 1 - beta.",
+        ),
+        Mistake(
+            lambda betas: torch.cumprod(1 - betas, dim=0) ** 0.5,
+            "These are the square roots: the amplitude of the signal. alpha_bar itself is a share "
+            "of the variance.",
+        ),
+    ),
+)
+
+mostly_noise = Exercise(
+    task="Find the first t with more than three quarters of noise, and put it there.",
+    solution=lambda: _first(LINEAR.alpha_bars < 0.25),
+    tolerance=0,
+    mistakes=(
+        Mistake(
+            lambda: _first(LINEAR.alpha_bars < 0.25) - 1,
+            "One too few: that t still has a quarter of signal. Did you count from 0?",
+        ),
+        Mistake(
+            lambda: _first(LINEAR.alpha_bars < 0.25) + 1,
+            "One too many: the t before it has passed three quarters already.",
+        ),
+        Mistake(
+            lambda: _first(LINEAR.alpha_bars**0.5 < 0.25),
+            "Here the amplitude of the signal, sqrt(alpha_bar), falls below a quarter. Shares of "
+            "the variance are alpha_bar and 1 - alpha_bar.",
+        ),
+        Mistake(
+            lambda: _first((1 - LINEAR.alpha_bars) ** 0.5 > 0.75),
+            "Here the amplitude of the noise, sqrt(1 - alpha_bar), passes three quarters. The "
+            "share of the variance is 1 - alpha_bar, without the root.",
+        ),
+        Mistake(
+            lambda: _first(LINEAR.alpha_bars < 0.75),
+            "Here three quarters are still signal: you have compared the wrong share.",
+        ),
+    ),
+)
+
+EXERCISES = {
+    "one_step": one_step,
+    "jump": jump,
+    "alpha_bars": alpha_bars,
+    "mostly_noise": mostly_noise,
+}
