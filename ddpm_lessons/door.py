@@ -8,7 +8,7 @@ equation.
 import functools
 import inspect
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -110,6 +110,13 @@ def check_index(name: str, value: object, low: int, high: int) -> int:
     if index is None or isinstance(value, bool) or not low <= index <= high:
         raise ValueError(f"{name} is {value!r}, expected a whole number in {low}..{high}")
     return index
+
+
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
+    """Raise ValueError unless `value` is one of `choices`."""
+    choices = tuple(choices)
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}")
 
 
 def randn_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:

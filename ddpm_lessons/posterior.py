@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ddpm_lessons.door import equation
+from ddpm_lessons.door import check_choice, equation
 from ddpm_lessons.forward import predict_x0
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.schedule import Coefficients
@@ -76,8 +76,7 @@ def p_step(
     and takes the mean by Eq. (7), as the paper's code does with 1. Raises ValueError where a
     choice is unknown.
     """
-    if variance not in VARIANCES:
-        raise ValueError(f"variance is {variance!r}, expected one of {VARIANCES}")
+    check_choice("variance", variance, VARIANCES)
     x0_hat = estimate_x0(x_t, c, eps, clip_x0=clip_x0)
     tilde = q_posterior(x0_hat, x_t, c)
     mean = p_mean_from_eps(x_t, c, eps) if clip_x0 is None else tilde.mean
