@@ -1,0 +1,41 @@
+"""What every test runs under: no network, no window, nothing of the user's own."""
+
+import os
+import socket
+import tempfile
+
+import hypothesis
+import pytest
+
+# Notebooks and subprocesses inherit these.
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("house")
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Unpack the data set for this run alone, so that no test leans on the user's cache."""
+    if "DDPM_LESSONS_DATA" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="ddpm-lessons-")
+        os.environ["DDPM_LESSONS_DATA"] = folder.name
+        config.add_cleanup(folder.cleanup)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network():
+    """The course runs on a plane: a test that reaches beyond this machine fails."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "localhost"  # a path: a local socket
+        if not str(host).startswith(LOOPBACK):
+            raise OSError(f"a test tried to reach {host}; the course must work without a network")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
