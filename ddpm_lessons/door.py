@@ -8,7 +8,7 @@ equation.
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -21,9 +21,9 @@ def equation(function: Callable) -> Callable:
     images' dtype.
 
     Images are numbers or floating tensors of one shape on one device. `c` (a `Coefficients`) holds
-    numbers, or tensors with as many dimensions as the images that broadcast to their shape and not
-    beyond it: a `(B,)` coefficient against `(B, C, H, W)` images would silently run along the
-    width, and is refused. NaN in gives NaN out. Raises ValueError, naming the argument.
+    numbers in (0, 1), or tensors with as many dimensions as the images that broadcast to their
+    shape and not beyond it: a `(B,)` coefficient against `(B, C, H, W)` images would silently run
+    along the width, and is refused. NaN in gives NaN out. Raises ValueError, naming the argument.
     """
     names = tuple(inspect.signature(function).parameters)
 
@@ -46,8 +46,7 @@ def check_images(name: str, x: object) -> None:
     entries.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
-        kind = f"dtype {x.dtype}" if isinstance(x, Tensor) else f"type {type(x).__name__}"
-        raise ValueError(f"{name} has {kind}, expected a floating-point tensor")
+        raise ValueError(f"{name} has {_kind(x)}, expected a floating-point tensor")
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(f"{name} has shape {tuple(x.shape)}, expected a non-empty batch (B, ...)")
     if not torch.isfinite(x).all():
@@ -63,8 +62,7 @@ def check_same(images: dict[str, object]) -> None:
         if isinstance(x, (int, float)) and not isinstance(x, bool):
             continue
         if not isinstance(x, Tensor) or not x.is_floating_point():
-            kind = f"dtype {x.dtype}" if isinstance(x, Tensor) else f"type {type(x).__name__}"
-            raise ValueError(f"{name} has {kind}, expected a number or a floating-point tensor")
+            raise ValueError(f"{name} has {_kind(x)}, expected a number or a floating-point tensor")
         if first is None:
             first = (name, x)
         elif x.shape != first[1].shape:
@@ -74,22 +72,32 @@ def check_same(images: dict[str, object]) -> None:
             raise ValueError(f"{name} is on {x.device}, expected {first[1].device} like {first[0]}")
 
 
+def _kind(x: object) -> str:
+    return f"dtype {x.dtype}" if isinstance(x, Tensor) else f"type {type(x).__name__}"
+
+
 def _check_coefficients(c: object, images: dict[str, Tensor]) -> None:
     fields = getattr(c, "_fields", ())
     if "alpha_bar" not in fields:
-        raise ValueError(f"c is {c!r}, expected Coefficients: schedule.at(t, like=x)")
+        raise ValueError(f"c has {_kind(c)}, expected Coefficients: schedule.at(t, like=x)")
     for field, value in zip(fields, c, strict=True):
-        if not isinstance(value, Tensor):
+        if not isinstance(value, Tensor):  # a root of a negative number would be complex
+            check_number(f"c.{field}", value, "(0, 1)" if field == "alpha_bar" else "(0, 1]")
             continue
         for name, x in images.items():
-            fits = value.ndim in (0, x.ndim) and all(
-                size in (1, full) for size, full in zip(value.shape, x.shape, strict=False)
-            )
-            if not fits or (value.ndim and value.device != x.device):
+            if not fits(value.shape, x.shape) or (value.ndim and value.device != x.device):
                 found = f"shape {tuple(value.shape)} on {value.device}"
                 expected = f"one to multiply {name}, {tuple(x.shape)} on {x.device}"
                 remedy = f"schedule.at(t, like={name})"
                 raise ValueError(f"c.{field} has {found}, expected {expected}: {remedy}")
+
+
+def fits(part: Sequence[int], whole: Sequence[int]) -> bool:
+    """Whether a tensor of shape `part` multiplies one of shape `whole` entry by entry: a single
+    number, or as many dimensions, each of full size or 1.
+    """
+    sizes = zip(part, whole, strict=False)
+    return len(part) in (0, len(whole)) and all(size in (1, full) for size, full in sizes)
 
 
 def _cast(value: object, dtypes: list[torch.dtype]) -> object:
@@ -107,9 +115,42 @@ def check_index(name: str, value: object, low: int, high: int) -> int:
         index = operator.index(value)  # takes int and NumPy integers, refuses floats
     except TypeError:
         index = None
-    if index is None or isinstance(value, bool) or not low <= index <= high:
+    truth = isinstance(value, bool) or getattr(value, "dtype", None) == torch.bool
+    if index is None or truth or not low <= index <= high:
         raise ValueError(f"{name} is {value!r}, expected a whole number in {low}..{high}")
     return index
+
+
+def check_number(name: str, value: object, interval: str) -> None:
+    """Raise ValueError unless `value` is a number in `interval`, as "(0, 1]" for 0 < value <= 1."""
+    low, high = map(float, interval[1:-1].split(","))
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    inside = number and (low < value or (low == value and interval[0] == "["))
+    if not (inside and (value < high or (value == high and interval[-1] == "]"))):
+        raise ValueError(f"{name} is {value!r}, expected a number in {interval}")
+
+
+def check_generator(generator: object) -> None:
+    """Raise ValueError unless `generator` is None or a torch.Generator (a bare seed is neither)."""
+    if not (generator is None or isinstance(generator, torch.Generator)):
+        expected = "None or a torch.Generator: torch.Generator().manual_seed(0)"
+        raise ValueError(f"generator is {generator!r}, expected {expected}")
+
+
+def check_loop(eps_model: object, schedule: object, generator: object) -> None:
+    """Raise ValueError unless these are what every loop over t needs, in this order."""
+    if not callable(eps_model):
+        raise ValueError(f"eps_model has {_kind(eps_model)}, expected a callable (x_t, t) -> eps")
+    if not hasattr(schedule, "alpha_bars"):
+        raise ValueError(f"schedule has {_kind(schedule)}, expected a NoiseSchedule")
+    check_generator(generator)
+
+
+def check_answer(eps: object, x_t: Tensor) -> None:
+    """Raise ValueError unless the network's answer is a tensor that matches x_t."""
+    if not isinstance(eps, Tensor):
+        raise ValueError(f"eps_model(x_t, t) has {_kind(eps)}, expected a tensor like x_t")
+    check_same({"x_t": x_t, "eps_model(x_t, t)": eps})
 
 
 def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
@@ -119,12 +160,21 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
         raise ValueError(f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}")
 
 
+def as_float64(name: str, value: object) -> Tensor:
+    """A float64 copy of numbers, on the CPU. Raises ValueError where they are none."""
+    try:
+        return torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().clone()
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} is {value!r}, expected numbers") from None
+
+
 def randn_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Standard normal noise in the shape, dtype and device of `x`.
 
     It is drawn on the generator's device and then moved, so that a CPU generator gives every
     machine the same noise; without a generator it comes from the global one of x's device.
     """
+    check_generator(generator)
     device = x.device if generator is None else generator.device
     return torch.randn(x.shape, dtype=x.dtype, device=device, generator=generator).to(x.device)
 
@@ -145,5 +195,5 @@ def predict_noise(eps_model: EpsModel, x_t: Tensor, t: int) -> Tensor:
     finally:
         for module in training:
             module.training = True
-    check_same({"x_t": x_t, "eps_model(x_t, t)": eps})
+    check_answer(eps, x_t)
     return eps

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ddpm_lessons.door import check_images, check_index
+from ddpm_lessons.door import (
+    as_float64,
+    check_generator,
+    check_images,
+    check_index,
+    check_number,
+)
 from ddpm_lessons.forward import q_step
 from ddpm_lessons.schedule import Coefficients, NoiseSchedule
 
@@ -32,7 +38,7 @@ class Mixture:
 
     def __post_init__(self) -> None:
         for name in ("means", "var", "weights"):
-            value = torch.as_tensor(getattr(self, name)).detach().to("cpu", torch.float64)
+            value = as_float64(name, getattr(self, name))
             check_images(name, value)
             object.__setattr__(self, name, value)
         for name, value in (("var", self.var), ("weights", self.weights)):
@@ -48,25 +54,22 @@ class Mixture:
     @classmethod
     def gaussian(cls, mean: float | Tensor = 0.0, var: float = 1.0) -> "Mixture":
         """One Gaussian N(mean, var I); `mean` has the shape of one sample."""
-        mean = torch.as_tensor(mean, dtype=torch.float64)
-        return cls(mean[None], torch.tensor([float(var)]), torch.ones(1))
+        return cls(as_float64("mean", mean)[None], as_float64("var", var)[None], torch.ones(1))
 
     @classmethod
     def from_data(cls, x_0: Tensor) -> "Mixture":
         """The finite data set x_0, (K, *shape), each sample with probability 1 / K."""
-        return cls(
-            x_0, torch.zeros(len(x_0)), torch.full((len(x_0),), 1 / len(x_0), dtype=torch.float64)
-        )
+        check_images("x_0", x_0)
+        share = torch.full((len(x_0),), 1 / len(x_0), dtype=torch.float64)
+        return cls(x_0, torch.zeros(len(x_0)), share)
 
     def noised(self, alpha_bar: float) -> "Mixture":
         """The marginal q(x_t) where alpha_bar_t = alpha_bar: means times its root, var alpha_bar
         var + 1 - alpha_bar.
         """
-        if not 0 <= alpha_bar <= 1:
-            raise ValueError(f"alpha_bar is {alpha_bar!r}, expected a number in [0, 1]")
-        return Mixture(
-            alpha_bar**0.5 * self.means, alpha_bar * self.var + 1 - alpha_bar, self.weights
-        )
+        check_number("alpha_bar", alpha_bar, "[0, 1]")
+        means = alpha_bar**0.5 * self.means
+        return Mixture(means, alpha_bar * self.var + (1 - alpha_bar), self.weights)
 
     def log_density(self, x: Tensor) -> Tensor:
         """log of the density at x, (B, *shape) -> (B,), in nats. Raises ValueError where a
@@ -86,8 +89,9 @@ class Mixture:
         """
 
         def eps_star(x_t: Tensor, t: Tensor) -> Tensor:
-            alpha_bar = schedule.at(t).alpha_bar.view(-1, 1)
-            eps = -((1 - alpha_bar) ** 0.5) * self._score(self._rows(x_t), alpha_bar)
+            rows = self._rows(x_t, "x_t")
+            alpha_bar = schedule.at(t, like=rows).alpha_bar  # (B, 1)
+            eps = -((1 - alpha_bar) ** 0.5) * self._score(rows, alpha_bar)
             return eps.view(x_t.shape).to(x_t.device, x_t.dtype)
 
         return eps_star
@@ -95,18 +99,19 @@ class Mixture:
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n independent samples, (n, *shape) float64."""
         n = check_index("n", n, 1, 10**9)
+        check_generator(generator)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         std = (self.var[k] ** 0.5).view(n, *(1,) * (self.means.ndim - 1))
         return self.means[k] + std * torch.randn(
             self.means[k].shape, dtype=torch.float64, generator=generator
         )
 
-    def _rows(self, x: Tensor) -> Tensor:
+    def _rows(self, x: Tensor, name: str = "x") -> Tensor:
         """x as float64 rows, (B, D)."""
-        check_images("x", x)
+        check_images(name, x)
         if x.shape[1:] != self.means.shape[1:]:
             expected = ("B", *self.means.shape[1:])
-            raise ValueError(f"x has shape {tuple(x.shape)}, expected {expected} like means")
+            raise ValueError(f"{name} has shape {tuple(x.shape)}, expected {expected} like means")
         return x.to("cpu", torch.float64).reshape(len(x), -1)
 
     def _log_joint(self, x: Tensor, alpha_bar: float | Tensor) -> Tensor:
@@ -114,7 +119,7 @@ class Mixture:
         (B, 1).
         """
         means = self.means.flatten(1) if self.means.ndim > 1 else self.means[:, None]  # (K, D)
-        var = alpha_bar * self.var + 1 - alpha_bar  # (K,) or (B, K)
+        var = alpha_bar * self.var + (1 - alpha_bar)  # (K,) or (B, K)
         if var.min() <= 0:
             raise ValueError(
                 "var contains 0, expected a density: add noise first, with noised(alpha_bar)"
@@ -131,7 +136,7 @@ class Mixture:
     def _score(self, x: Tensor, alpha_bar: float | Tensor) -> Tensor:
         """sum_k p(k | x) (sqrt(alpha_bar) means_k - x) / var_k, (B, D) -> (B, D)."""
         share = self._log_joint(x, alpha_bar).softmax(dim=1) / (
-            alpha_bar * self.var + 1 - alpha_bar
+            alpha_bar * self.var + (1 - alpha_bar)
         )  # (B, K)
         return (
             alpha_bar**0.5 * share @ self.means.reshape(len(self.means), -1)
@@ -148,12 +153,16 @@ def reverse_density(mixture: Mixture, grid: Tensor, x_t: float, c: Coefficients)
     (N,) and must rise and cover the mass; returns densities (N,). Raises ValueError where the grid
     does not rise or has under 3 points.
     """
+    if not isinstance(mixture, Mixture) or mixture.means[0].numel() != 1:
+        raise ValueError(f"mixture is {mixture!r}, expected a Mixture of numbers")
+    check_number("x_t", x_t, "(-inf, inf)")
     check_images("grid", grid)
     if grid.ndim != 1 or len(grid) < 3 or not (grid.diff() > 0).all():
         raise ValueError(
             f"grid has shape {tuple(grid.shape)}, expected (N,) rising numbers, N >= 3"
         )
-    marginal = mixture.noised(c.alpha_bar_prev).log_density(grid.view(-1, *mixture.means.shape[1:]))
-    log_density = q_step(grid, c).log_prob(x_t) + marginal
+    log_likelihood = q_step(grid, c).log_prob(x_t)
+    prior = mixture.noised(c.alpha_bar_prev)
+    log_density = log_likelihood + prior.log_density(grid.view(-1, *mixture.means.shape[1:]))
     density = torch.exp(log_density - log_density.max())
     return density / torch.trapezoid(density, grid)

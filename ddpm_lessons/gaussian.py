@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ddpm_lessons.door import randn_like
+from ddpm_lessons.door import check_number, check_same, fits, randn_like
 
 
 class Gaussian(NamedTuple):
@@ -18,7 +18,11 @@ class Gaussian(NamedTuple):
     var: float | Tensor
 
     def sample(self, generator: torch.Generator | None = None) -> float | Tensor:
-        """One draw, mean + sqrt(var) z, in the shape of the mean; the mean itself where var = 0."""
+        """One draw, mean + sqrt(var) z, in the shape of the mean; the mean itself where var = 0.
+
+        Raises ValueError where var is negative or does not fit the mean.
+        """
+        check_gaussian("", self, "[0, inf)")
         if not isinstance(self.mean, Tensor):
             z = randn_like(torch.empty((), dtype=torch.float64), generator)
             return (self.mean + self.var**0.5 * z).item()
@@ -28,18 +32,20 @@ class Gaussian(NamedTuple):
         """log N(x; mean, var) entry by entry, in nats (sum over an image's entries for its
         log-density).
 
-        Raises ValueError where var is not positive.
+        Raises ValueError where var is not positive, or x has not the mean's shape.
         """
-        _check_positive("var", self.var)
+        check_gaussian("", self)
+        check_same({"mean": self.mean, "x": x})
         return -0.5 * ((x - self.mean) ** 2 / self.var + math.log(2 * math.pi) + _log(self.var))
 
     def kl(self, other: "Gaussian") -> float | Tensor:
         """KL(self || other) entry by entry, in nats; 0 only where both are equal.
 
-        Raises ValueError where a variance is not positive.
+        Raises ValueError where a variance is not positive, or the means' shapes differ.
         """
-        _check_positive("var", self.var)
-        _check_positive("other.var", other.var)
+        check_gaussian("", self)
+        check_gaussian("other", other)
+        check_same({"mean": self.mean, "other.mean": other.mean})
         ratio = self.var / other.var
         return 0.5 * ((self.mean - other.mean) ** 2 / other.var + ratio - 1 - _log(ratio))
 
@@ -48,7 +54,20 @@ def _log(value: float | Tensor) -> float | Tensor:
     return value.log() if isinstance(value, Tensor) else math.log(value)
 
 
-def _check_positive(name: str, var: float | Tensor) -> None:
-    smallest = var.min().item() if isinstance(var, Tensor) else var
-    if not smallest > 0:
-        raise ValueError(f"{name} is {smallest!r}, expected a variance > 0")
+def check_gaussian(name: str, p: object, interval: str = "(0, inf)") -> None:
+    """Raise ValueError unless p is a Gaussian whose variance fits the mean and lies in
+    `interval`.
+    """
+    if not isinstance(p, Gaussian):
+        raise ValueError(f"{name} has type {type(p).__name__}, expected a Gaussian")
+    prefix = f"{name}." if name else ""
+    check_same({f"{prefix}mean": p.mean})
+    if not isinstance(p.var, Tensor):
+        check_number(f"{prefix}var", p.var, interval)
+        return
+    shape = tuple(getattr(p.mean, "shape", ()))
+    if not fits(p.var.shape, shape):
+        found, expected = f"shape {tuple(p.var.shape)}", f"one that multiplies {shape}"
+        raise ValueError(f"{prefix}var has {found}, expected {expected}")
+    if p.var.numel():
+        check_number(f"{prefix}var", p.var.min().item(), interval)

@@ -8,9 +8,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ddpm_lessons.door import EpsModel, check_images, check_same, predict_noise, randn_like
+from ddpm_lessons.door import (
+    EpsModel,
+    check_answer,
+    check_images,
+    check_loop,
+    check_same,
+    predict_noise,
+    randn_like,
+)
 from ddpm_lessons.forward import q_marginal, q_sample
-from ddpm_lessons.gaussian import Gaussian
+from ddpm_lessons.gaussian import Gaussian, check_gaussian
 from ddpm_lessons.posterior import p_step, q_posterior
 from ddpm_lessons.schedule import NoiseSchedule
 
@@ -29,6 +37,8 @@ def simple_loss(
     scores 1. x_0 is (B, ...); returns a scalar in at least float32. Raises ValueError where the
     shapes do not match.
     """
+    check_loop(eps_model, schedule, generator)
+    check_images("x_0", x_0)
     device = torch.device("cpu") if generator is None else generator.device
     t = torch.randint(
         1, schedule.T + 1, (len(x_0),), generator=generator, device=device
@@ -36,7 +46,7 @@ def simple_loss(
     eps = randn_like(x_0, generator)
     x_t = q_sample(x_0, schedule.at(t, like=x_0), eps)
     predicted = eps_model(x_t, t.to(x_0.device))
-    check_same({"x_0": x_0, "eps_model(x_t, t)": predicted})
+    check_answer(predicted, x_t)
     return torch.nn.functional.mse_loss(
         predicted.to(torch.promote_types(x_0.dtype, torch.float32)), eps
     )
@@ -71,9 +81,8 @@ def bound(
     beta-tilde_2, as the paper's code does. Raises ValueError where x_0 leaves [-1, 1] or a choice
     is unknown.
     """
-    check_images("x_0", x_0)
-    if x_0.abs().max() > 1:
-        raise ValueError(f"x_0 reaches {x_0.abs().max().item():g}, expected images in [-1, 1]")
+    check_loop(eps_model, schedule, generator)
+    _check_range("x_0", x_0)
     clean = _exact(x_0)
     prior = q_marginal(clean, schedule.at(schedule.T)).kl(Gaussian(torch.zeros_like(clean), 1.0))
     denoising = torch.zeros(schedule.T + 1, len(x_0), dtype=torch.float64)
@@ -93,9 +102,11 @@ def decoder_log_likelihood(x_0: Tensor, p: Gaussian) -> Tensor:
 
     The 256 bins lie 1/127.5 apart on [-1, 1] and reach 1/255 to either side; the first and the
     last are open to the outside, so their probabilities add up to 1. Exact in the tails, where the
-    paper's code clamps at 1e-12.
+    paper's code clamps at 1e-12. Raises ValueError where x_0 leaves [-1, 1], or p does not fit it.
     """
-    check_images("x_0", x_0)
+    _check_range("x_0", x_0)
+    check_gaussian("p", p)
+    check_same({"x_0": x_0, "p.mean": p.mean})
     std = p.var**0.5
     lower = torch.where(x_0 < -0.999, -math.inf, (x_0 - p.mean - 1 / 255) / std)
     upper = torch.where(x_0 > 0.999, math.inf, (x_0 - p.mean + 1 / 255) / std)
@@ -104,6 +115,12 @@ def decoder_log_likelihood(x_0: Tensor, p: Gaussian) -> Tensor:
     a, b = torch.where(flip, -upper, lower), torch.where(flip, -lower, upper)
     log_b, log_a = torch.special.log_ndtr(b), torch.special.log_ndtr(a)
     return log_b + torch.log(-torch.expm1(log_a - log_b))
+
+
+def _check_range(name: str, x: Tensor) -> None:
+    check_images(name, x)
+    if x.abs().max() > 1:
+        raise ValueError(f"{name} reaches {x.abs().max().item():g}, expected images in [-1, 1]")
 
 
 def _variance_at_1(schedule: NoiseSchedule) -> float:

@@ -2,12 +2,11 @@
 x_t).
 """
 
-import math
 from typing import NamedTuple
 
 from torch import Tensor
 
-from ddpm_lessons.door import check_choice, equation
+from ddpm_lessons.door import check_choice, check_number, equation
 from ddpm_lessons.forward import predict_x0
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.schedule import Coefficients
@@ -43,8 +42,8 @@ def estimate_x0(
 
     Raises ValueError where clip_x0 is not positive.
     """
-    if clip_x0 is not None and not (isinstance(clip_x0, (int, float)) and 0 < clip_x0 < math.inf):
-        raise ValueError(f"clip_x0 is {clip_x0!r}, expected None or a positive number")
+    if clip_x0 is not None:
+        check_number("clip_x0", clip_x0, "(0, inf)")
     x0_hat = predict_x0(x_t, c, eps)
     if clip_x0 is None:
         return x0_hat

@@ -5,14 +5,21 @@ calls the network once a step, with t as a (B,) int64 tensor, in eval mode and w
 between two steps the network is in the mode it was in, and gradients are as the consumer set them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ddpm_lessons.door import EpsModel, check_images, check_index, predict_noise
+from ddpm_lessons.door import (
+    EpsModel,
+    check_images,
+    check_index,
+    check_loop,
+    check_number,
+    predict_noise,
+)
 from ddpm_lessons.forward import predict_eps
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.posterior import estimate_x0, p_step, q_posterior
@@ -45,6 +52,7 @@ def ddpm(
     batch at each t > 1, and none at t = 1. Raises ValueError, at the first step, where an argument
     does not fit.
     """
+    check_loop(eps_model, schedule, generator)
     check_images("x_T", x_T)
     x = x_T
     for t in range(schedule.T, 0, -1):
@@ -74,9 +82,9 @@ def ddim(
     which over all T steps is `ddpm(variance="posterior")`. Exactly one call of eps_model a grid
     point. Raises ValueError, at the first step, where an argument does not fit.
     """
+    check_loop(eps_model, schedule, generator)
     check_images("x_T", x_T)
-    if not 0 <= eta <= 1:
-        raise ValueError(f"eta is {eta!r}, expected a number in [0, 1]")
+    check_number("eta", eta, "[0, 1]")
     grid = (
         _even_grid(schedule.T, steps) if timesteps is None else _check_grid(schedule.T, timesteps)
     )
@@ -106,6 +114,8 @@ def _even_grid(T: int, steps: int) -> list[int]:
 
 
 def _check_grid(T: int, timesteps: Sequence[int]) -> list[int]:
+    if not isinstance(timesteps, Iterable):
+        raise ValueError(f"timesteps is {timesteps!r}, expected a falling grid in 1..{T}")
     grid = [check_index("timesteps", t, 1, T) for t in timesteps]
     if not grid or any(s >= t for t, s in pairwise(grid)):
         raise ValueError(f"timesteps is {list(timesteps)!r}, expected a falling grid in 1..{T}")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ddpm_lessons.door import check_index
+from ddpm_lessons.door import as_float64, check_index, check_number
 
 
 class Coefficients(NamedTuple):
@@ -19,9 +19,7 @@ class Coefficients(NamedTuple):
 
     beta: float | Tensor  # variance of the noise that step t adds, in (0, 1)
     alpha: float | Tensor  # 1 - beta
-    alpha_bar: (
-        float | Tensor
-    )  # product of alpha_1 ... alpha_t: the share of the image's variance left
+    alpha_bar: float | Tensor  # alpha_1 ... alpha_t multiplied: the share of x_0's variance left
     alpha_bar_prev: float | Tensor  # the same at t - 1
 
 
@@ -31,25 +29,24 @@ class NoiseLeftWarning(UserWarning):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NoiseSchedule:
-    """A noise schedule of T steps, held as one float64 tensor `betas` of T + 1 entries, betas[0] =
-    0.
+    """A noise schedule of T steps: one float64 tensor `betas` of T + 1 entries, with betas[0] = 0.
 
     Raises ValueError where `betas` is not 1-D, does not start with 0 or leaves (0, 1), or where
-    alpha_bar_T is 0 in float64 (Eq. (15) divides by its root). Warns (NoiseLeftWarning) where
-    alpha_bar_T > 1e-3.
+    in float64 some alpha_t is 1 or alpha_bar_T is 0 (Eq. (15) divides by its root). Warns
+    (NoiseLeftWarning) where alpha_bar_T > 1e-3.
     """
 
     betas: Tensor
 
     def __post_init__(self) -> None:
-        betas = torch.as_tensor(self.betas, dtype=torch.float64, device="cpu").detach().clone()
+        betas = as_float64("betas", self.betas)
         if betas.ndim != 1 or len(betas) < 2 or betas[0] != 0:
             found = f"shape {tuple(betas.shape)} and starts with {betas.flatten()[:1].tolist()}"
             raise ValueError(f"betas has {found}, expected T + 1 entries [0, beta_1 ... beta_T]")
-        outside = ~((betas[1:] > 0) & (betas[1:] < 1))
+        outside = ~((betas[1:] > 0) & (betas[1:] < 1) & (1 - betas[1:] < 1))
         if outside.any():
             t = int(outside.nonzero()[0]) + 1
-            raise ValueError(f"betas[{t}] is {betas[t].item():g}, expected a number in (0, 1)")
+            raise ValueError(f"betas[{t}] is {betas[t].item():g}, expected a number in (1e-16, 1)")
         object.__setattr__(self, "betas", betas)
         alpha_bar_T = self.alpha_bars[-1].item()
         if alpha_bar_T == 0:
@@ -57,7 +54,7 @@ class NoiseSchedule:
         if alpha_bar_T > 1e-3:
             warnings.warn(
                 f"alpha_bar_T is {alpha_bar_T:.3g} at T = {self.T}, expected at most 0.001: "
-                f"x_T keeps {math.sqrt(alpha_bar_T):.0%} of the image's amplitude and is not noise; "
+                f"x_T keeps {math.sqrt(alpha_bar_T):.0%} of x_0's amplitude and is not noise; "
                 "use larger betas or more steps",
                 NoiseLeftWarning,
                 stacklevel=4,  # the line that called linear_schedule or cosine_schedule
@@ -126,6 +123,8 @@ class NoiseSchedule:
             raise ValueError(
                 f"t has dtype {t.dtype} and shape {tuple(t.shape)}, expected (B,) int64"
             )
+        if like is not None and not isinstance(like, Tensor):
+            raise ValueError(f"like is {like!r}, expected the batch of images that t belongs to")
         if like is not None and (like.ndim == 0 or len(like) != len(t)):
             expected = f"one entry for each image of the batch {tuple(like.shape)}"
             raise ValueError(f"t has shape {tuple(t.shape)}, expected {expected}")
@@ -156,8 +155,7 @@ def linear_schedule(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -
     """
     T = check_index("T", T, 1, 10**6)
     for name, beta in (("beta_1", beta_1), ("beta_T", beta_T)):
-        if not 0 < beta < 1:
-            raise ValueError(f"{name} is {beta!r}, expected a number in (0, 1)")
+        check_number(name, beta, "(0, 1)")
     betas = torch.linspace(beta_1, beta_T, T, dtype=torch.float64)
     return NoiseSchedule(torch.cat((torch.zeros(1, dtype=torch.float64), betas)))
 
@@ -170,10 +168,8 @@ def cosine_schedule(T: int = 1000, s: float = 0.008, beta_max: float = 0.999) ->
     infinite. Raises ValueError where T < 1, s < 0 or beta_max leaves (0, 1).
     """
     T = check_index("T", T, 1, 10**6)
-    if not 0 < beta_max < 1:
-        raise ValueError(f"beta_max is {beta_max!r}, expected a number in (0, 1)")
-    if not (s >= 0 and math.isfinite(s)):
-        raise ValueError(f"s is {s!r}, expected a number >= 0")
+    check_number("s", s, "[0, inf)")
+    check_number("beta_max", beta_max, "(0, 1)")
     t = torch.arange(T + 1, dtype=torch.float64)
     f = torch.cos((t / T + s) / (1 + s) * math.pi / 2) ** 2
     betas = torch.cat(
