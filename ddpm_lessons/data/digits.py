@@ -35,9 +35,7 @@ class Digits:
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
         if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4:
-            raise ValueError(
-                f"images is {kind(images)}, expected a torch.uint8 tensor (N, C, H, W)"
-            )
+            raise ValueError(f"images is {kind(images)}, expected torch.uint8 (N, C, H, W)")
         if images.numel() == 0:
             raise ValueError(f"images is {kind(images)}, expected at least one pixel")
         fits = (
@@ -61,26 +59,26 @@ class Digits:
 
         index: an int (negative counts from the end), which gives (C, H, W); or a slice, a list
         or a tensor of B ints, or a mask of N booleans, which give (B, C, H, W).
-        Raises ValueError for anything else, IndexOutOfRange (a ValueError) beyond the set.
+        Raises ValueError for anything else and for an index that selects nothing;
+        IndexOutOfRange, an IndexError and a ValueError, beyond the set.
         """
-        if not isinstance(index, slice):
-            index = self._checked(index)
-        return to_model_range(self.images[index])
+        return to_model_range(self.images[self._rows(index)])
 
     def to(self, device: torch.device | str) -> "Digits":
         """The same set on another device (itself if it is already there)."""
         images = self.images.to(device)
         return self if images is self.images else Digits(images, self.labels.to(device))
 
-    def _checked(self, index: int | list[int] | Tensor) -> Tensor:
+    def _rows(self, index: int | slice | list[int] | Tensor) -> Tensor:
         n = len(self)
         expected = f"expected integers in {-n}..{n - 1} or a mask of {n} booleans"
         try:
+            index = list(range(n)[index]) if isinstance(index, slice) else index
             rows = torch.as_tensor(index, device=self.images.device)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"index is {reprlib.repr(index)}, {expected}") from error
         if rows.dtype == torch.bool and rows.shape == (n,):
-            return rows
+            rows = rows.nonzero().flatten()
         whole = not (rows.is_floating_point() or rows.is_complex() or rows.dtype == torch.bool)
         if not whole or rows.ndim > 1 or rows.numel() == 0:
             raise ValueError(f"index is {kind(rows)}, {expected}")
