@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from ddpm_lessons.door import check_images, check_index, randn_like
 from ddpm_lessons.forward import q_sample
@@ -91,5 +90,7 @@ def grid(x: Tensor) -> Tensor:
     """
     if len(x) == 1:
         return x[0]
+    from torchvision.utils import make_grid  # here: half a second that `import` should not cost
+
     image = make_grid(x.clamp(-1, 1), nrow=round(len(x) ** 0.5 + 0.499), padding=1, pad_value=0.0)
     return image if x.shape[1] == 3 else image[:1]  # make_grid repeats a grey channel three times
