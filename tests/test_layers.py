@@ -67,16 +67,17 @@ def imported(name: str) -> list[str]:
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name}.py imports relatively; write the full name"
-            if node.module == "ddpm_lessons":  # from ddpm_lessons import x: a module or an object
-                found += [f"ddpm_lessons.{alias.name}" for alias in node.names]
+            if node.module == "ddpm_lessons":  # it offers the mathematics, samplers and all
+                modules = {alias.name for alias in node.names} & {unit(one) for one in MODULES}
+                found += [f"ddpm_lessons.{module}" for module in modules or {"sampler"}]
             else:
                 found.append(node.module)
     return found
 
 
-def functions(name: str) -> list[ast.FunctionDef]:
+def functions_in(node: ast.AST) -> list[ast.FunctionDef]:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return [node for node in ast.walk(tree(name)) if isinstance(node, kinds)]
+    return [inner for inner in ast.walk(node) if isinstance(inner, kinds) and inner is not node]
 
 
 def level(module: str) -> int | None:
@@ -138,15 +139,17 @@ def code_lines(function: ast.FunctionDef, source: list[str]) -> int:
 @parametrize_modules
 def test_functions_are_short(name):
     source = MODULES[name].read_text(encoding="utf-8").splitlines()
-    lengths = {function.name: code_lines(function, source) for function in functions(name)}
+    lengths = {function.name: code_lines(function, source) for function in functions_in(tree(name))}
     long = {function: lines for function, lines in lengths.items() if lines > BODY_LINES}
     assert not long, f"{name}.py: {long}, expected at most {BODY_LINES} lines of code"
 
 
 @parametrize_modules
 def test_functions_take_few_arguments(name):
-    for function in functions(name):
-        if function.name in CONTRACT:
+    functions = functions_in(tree(name))
+    inside = {inner for outer in functions for inner in functions_in(outer)}  # nobody's API
+    for function in functions:
+        if function.name in CONTRACT or function in inside:
             continue
         given = function.args
         positional = [a.arg for a in given.posonlyargs + given.args if a.arg not in ("self", "cls")]
