@@ -1,0 +1,30 @@
+"""The commands behind python -m ddpm_lessons: one module each, with `add` and `run`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ddpm_lessons.cli import data, sample, train
+
+COMMANDS = {"train": train, "sample": sample, "data": data}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. A mistake in the options or a file is one line on stderr, and code 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ddpm_lessons",
+        description="Train a small diffusion model on handwritten digits, and sample from it.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        about = module.__doc__.splitlines()[0]
+        module.add(commands.add_parser(name, help=about, description=about))
+    options = parser.parse_args(argv)
+    try:
+        return COMMANDS[options.command].run(options)
+    except (ValueError, OSError) as error:
+        print(f"python -m ddpm_lessons {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130

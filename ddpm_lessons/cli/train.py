@@ -1,0 +1,176 @@
+"""Train a U-Net on MNIST, with a checkpoint to resume from."""
+
+import argparse
+import dataclasses
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from ddpm_lessons.cli.options import add_device, choose_device, number, whole
+from ddpm_lessons.cli.trainlog import TrainLog
+from ddpm_lessons.data import Batches, Digits, load_mnist
+from ddpm_lessons.models import UNet, save_weights
+from ddpm_lessons.training import (
+    PRESETS,
+    MixedPrecision,
+    Preset,
+    Run,
+    TrainStep,
+    load_checkpoint,
+    make_ema,
+    make_optimizer,
+    make_schedule,
+    read_about,
+    save_checkpoint,
+    train,
+)
+
+CHECKPOINT, WEIGHTS, LOG = "checkpoint.safetensors", "weights.safetensors", "log.csv"
+SAVE_EVERY = 60.0  # seconds between two checkpoints
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    rows = [f"  {name:8} {p.steps:6,} steps  {p.about}" for name, p in PRESETS.items()]
+    parser.epilog = "\n".join(["presets:", *rows])
+    parser.add_argument("--preset", choices=PRESETS, help="see below (default: quick)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=whole(1), help="instead of the preset's")
+    length.add_argument("--minutes", type=number(0, 1e5), help="as many steps as fit, measured")
+    parser.add_argument("--out", type=Path, help="folder for the results (default: runs/PRESET)")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--seed", type=whole(0), help="default: 0")
+    add_device(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, and leave a checkpoint, a log and, at the end, the weights in the folder --out."""
+    out = options.out or Path("runs") / (options.preset or "quick")
+    device = choose_device(options.device)
+    preset, seed = plan(options, out / CHECKPOINT, device)
+    session = make_run(preset, seed, device)
+    if options.resume:
+        load_checkpoint(out / CHECKPOINT, session)
+    precision = MixedPrecision(device)
+    dtype = "bfloat16 and float32" if precision.enabled else "float32"
+    print(f"device {device}, {dtype}, seed {seed}; step {session.step} of {preset.steps}")
+    about = {"preset": preset.to_dict(), "seed": seed}
+    advance(session, preset, precision, out=out, about=about)
+    if session.step < preset.steps:
+        print(f"stopped after step {session.step}. To go on:")
+        print(f"    python -m ddpm_lessons train --resume --out {out}")
+        return 0
+    about |= {"steps": session.step, "seconds": round(session.seconds), "weights": "EMA"}
+    save_weights(out / WEIGHTS, session.ema.module, session.schedule, about=about)
+    print(f"{session.step} steps in {session.seconds:.0f} s. To see digits:")
+    print(f"    python -m ddpm_lessons sample --checkpoint {out / WEIGHTS}")
+    return 0
+
+
+def plan(options: argparse.Namespace, checkpoint: Path, device: torch.device) -> tuple[Preset, int]:
+    """What to train, and the seed: by the options, or by the checkpoint that is to be resumed."""
+    preset, seed = PRESETS[options.preset or "quick"], options.seed or 0
+    if options.resume:
+        for name in ("preset", "steps", "minutes", "seed"):
+            if getattr(options, name) is not None and (name != "preset" or options.out):
+                raise ValueError(f"--{name} is decided by {checkpoint}; leave it out")
+        about = read_about(checkpoint)
+        return Preset.from_dict(about["preset"]), about["seed"]
+    if checkpoint.exists():
+        remedy = "go on with --resume, or choose another folder by --out"
+        raise ValueError(f"{checkpoint} is there already; {remedy}")
+    if options.minutes:
+        steps = steps_within(preset, 60 * options.minutes, device)
+        return dataclasses.replace(preset, steps=steps), seed
+    return dataclasses.replace(preset, steps=options.steps or preset.steps), seed
+
+
+def make_run(preset: Preset, seed: int, device: torch.device) -> Run:
+    """The run of a preset before its first step.
+
+    Weights and noise are drawn on the CPU, so that a seed means the same on every device.
+    """
+    digits = load_mnist("train")
+    if preset.images is not None:
+        digits = Digits(digits.images[: preset.images], digits.labels[: preset.images])
+    torch.manual_seed(seed)  # the first weights come from torch's global generator
+    model = UNet(preset.model).to(device)
+    generator = torch.Generator().manual_seed(seed)
+    batches = Batches(digits, preset.batch_size, generator=generator, device=device)
+    optimizer, lr_scheduler = make_optimizer(preset, model)
+    return Run(
+        model=model,
+        schedule=make_schedule(preset),
+        batches=batches,
+        optimizer=optimizer,
+        lr_scheduler=lr_scheduler,
+        ema=make_ema(model, preset.ema_decay),
+        generator=generator,
+    )
+
+
+def steps_within(preset: Preset, seconds: float, device: torch.device) -> int:
+    """How many steps fit into that time, by timing some of a run that is then thrown away."""
+    steps = _steps(make_run(preset, 0, device), MixedPrecision(device))
+    for _ in range(3):  # the first ones are slower
+        next(steps).loss.item()
+    start, count = time.perf_counter(), 0
+    while count < 5 or time.perf_counter() - start < min(5.0, seconds / 10):
+        next(steps).loss.item()
+        count += 1
+    return max(1, int(seconds * count / (time.perf_counter() - start)))
+
+
+def advance(run: Run, preset: Preset, precision: MixedPrecision, *, out: Path, about: dict) -> None:
+    """Train to the preset's last step, or until Ctrl-C; a checkpoint is left in either case."""
+    save_checkpoint(out / CHECKPOINT, run, about=about)  # a folder that is no good shows at once
+    saved, start = time.perf_counter(), time.perf_counter() - run.seconds
+    log = TrainLog(out / LOG, run)
+    bar = tqdm(total=preset.steps, initial=run.step, unit="step", dynamic_ncols=True)
+    with bar, _interruptible() as interrupted:
+        steps = _steps(run, precision)
+        while run.step < preset.steps and not interrupted:
+            result = next(steps)
+            run.step += 1
+            run.seconds = time.perf_counter() - start
+            bar.set_postfix_str(log.add(result.loss), refresh=False)
+            bar.update()
+            if time.perf_counter() - saved > SAVE_EVERY:
+                save_checkpoint(out / CHECKPOINT, run, about=about)
+                saved = time.perf_counter()
+        save_checkpoint(out / CHECKPOINT, run, about=about)
+
+
+def _steps(run: Run, precision: MixedPrecision) -> Iterator[TrainStep]:
+    return train(
+        run.model,
+        run.schedule,
+        run.batches,
+        run.optimizer,
+        lr_scheduler=run.lr_scheduler,
+        ema=run.ema,
+        accelerator=precision,
+        generator=run.generator,
+    )
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Within this block the first Ctrl-C only enters the list; a second one stops at once."""
+    seen: list[int] = []
+
+    def note(signum: int, _frame: object) -> None:
+        seen.append(signum)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,196 @@
+"""The U-Net that predicts the noise: eps_theta(x_t, t).
+
+An encoder halves the image (28 -> 14 -> 7), a decoder doubles it again, and skip connections carry
+the encoder's features across to the decoder at equal resolution. The timestep enters every block.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ddpm_lessons.models.config import UNetConfig
+
+
+class UNet(nn.Module):
+    """eps_theta(x_t, t): a noisy image and its timestep in, an estimate of its noise out.
+
+    The weights are drawn from torch's global generator, as those of every torch layer are. The last
+    convolution starts at zero, so an untrained network predicts no noise, and its loss starts at 1.
+    """
+
+    def __init__(self, config: UNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or UNetConfig()
+        widths, emb = config.widths, 4 * config.time_width
+        # One entry a halving: the finer width, the coarser width, the blocks at the finer level.
+        halvings = list(zip(widths[:-1], widths[1:], config.blocks[:-1], strict=True))
+
+        def blocks(n: int, w_in: int, w_out: int) -> nn.ModuleList:
+            make = [ResBlock(w_in, w_out, emb=emb, groups=config.groups) for _ in range(n)]
+            return nn.ModuleList(make)
+
+        self.time = TimeEmbedding(config.time_width, emb)
+        self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(
+            Level(blocks(n, fine, fine), shrink=nn.Conv2d(fine, coarse, 2, stride=2))
+            for fine, coarse, n in halvings
+        )
+        self.middle = blocks(config.blocks[-1], widths[-1], widths[-1])
+        self.attention = Attention(widths[-1], heads=config.heads, groups=config.groups)
+        self.up = nn.ModuleList(
+            Level(blocks(n, 2 * fine, fine), grow=nn.ConvTranspose2d(coarse, fine, 2, stride=2))
+            for fine, coarse, n in reversed(halvings)
+        )
+        self.norm = nn.GroupNorm(config.groups, widths[0])
+        self.head = zeroed(nn.Conv2d(widths[0], config.channels, 3, padding=1))
+
+    # fmt: off
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Predict the noise in x_t. In the margin: the shapes of the default network on MNIST.
+
+        x_t: (B, C, H, W) noisy images; H and W multiples of `config.size_multiple`.
+        t: (B,) int64 timesteps in 1..config.T.
+        Returns the predicted noise, (B, C, H, W).
+        Raises ValueError for other shapes, dtypes or timesteps.
+        """
+        self._check(x_t, t)
+        emb = self.time(t)                              # (B, 256)
+        h = self.stem(x_t)                              # (B, 16, 28, 28)
+
+        skips = []
+        for level in self.down:                         # the encoder: 28 -> 14 -> 7
+            for block in level.blocks:
+                h = block(h, emb)                       # (B, 16, 28, 28)   (B, 64, 14, 14)
+                skips.append(h)
+            h = level.shrink(h)                         # (B, 64, 14, 14)   (B, 128, 7, 7)
+
+        for i, block in enumerate(self.middle):         # the coarsest level: 7
+            h = block(h, emb)                           # (B, 128, 7, 7)
+            if i == 0:
+                h = self.attention(h)                   # (B, 128, 7, 7)
+
+        for level in self.up:                           # the decoder: 7 -> 14 -> 28
+            h = level.grow(h)                           # (B, 64, 14, 14)   (B, 16, 28, 28)
+            for block in level.blocks:
+                h = torch.cat([h, skips.pop()], dim=1)  # (B, 128, 14, 14)  (B, 32, 28, 28)
+                h = block(h, emb)                       # (B, 64, 14, 14)   (B, 16, 28, 28)
+        assert not skips
+
+        return self.head(F.silu(self.norm(h)))          # (B, 1, 28, 28)
+    # fmt: on
+
+    def _check(self, x_t: Tensor, t: Tensor) -> None:
+        shape, config = tuple(x_t.shape), self.config
+        if len(shape) != 4 or shape[1] != config.channels:
+            raise ValueError(f"x_t has shape {shape}, expected (B, {config.channels}, H, W)")
+        multiple = config.size_multiple
+        if any(size == 0 or size % multiple for size in shape[2:]):
+            halvings = len(config.widths) - 1
+            raise ValueError(
+                f"x_t is {shape[2]} x {shape[3]} pixels, expected multiples of {multiple}: "
+                f"this U-Net halves the image {halvings} times"
+            )
+        if not isinstance(t, Tensor) or t.dtype != torch.int64 or tuple(t.shape) != shape[:1]:
+            found = f"{t.dtype} {tuple(t.shape)}" if isinstance(t, Tensor) else repr(t)
+            raise ValueError(f"t is {found}, expected torch.int64 ({shape[0]},): one per image")
+        # Reading values back from an accelerator would make it wait in every step of training.
+        if t.device.type == "cpu" and t.numel() and (t.min() < 1 or t.max() > config.T):
+            wrong = t[(t < 1) | (t > config.T)][0].item()
+            raise ValueError(f"t contains {wrong}, expected timesteps in 1..{config.T}")
+
+
+class Level(nn.Module):
+    """The blocks of one resolution, and the way to the coarser (shrink) or from it (grow).
+
+    Shrinking makes one position of each 2x2 patch, growing a 2x2 patch of each position.
+    """
+
+    def __init__(self, blocks: nn.ModuleList, **way: nn.Module) -> None:
+        super().__init__()
+        self.blocks = blocks
+        for name, module in way.items():
+            self.add_module(name, module)
+
+
+class ResBlock(nn.Module):
+    """Two convolutions with the timestep injected between them, added to the block's input."""
+
+    def __init__(self, w_in: int, w_out: int, *, emb: int, groups: int) -> None:
+        super().__init__()
+        self.norm_1 = nn.GroupNorm(groups, w_in)
+        self.conv_1 = nn.Conv2d(w_in, w_out, 3, padding=1)
+        self.time = nn.Linear(emb, w_out)
+        self.norm_2 = nn.GroupNorm(groups, w_out)
+        self.conv_2 = zeroed(nn.Conv2d(w_out, w_out, 3, padding=1))
+        self.shortcut = nn.Identity() if w_in == w_out else nn.Conv2d(w_in, w_out, 1)
+
+    # fmt: off
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        """x: (B, w_in, H, W); emb: (B, emb), what time it is. Returns (B, w_out, H, W)."""
+        h = self.conv_1(F.silu(self.norm_1(x)))          # (B, w_out, H, W)
+        shift = self.time(F.silu(emb))                   # (B, w_out)
+        h = h + shift[:, :, None, None]                  # the same for all pixels of a channel
+        h = self.conv_2(F.silu(self.norm_2(h)))          # (B, w_out, H, W)
+        return self.shortcut(x) + h
+    # fmt: on
+
+
+class Attention(nn.Module):
+    """Self-attention: each position looks at all others, whatever the size of the image."""
+
+    def __init__(self, width: int, *, heads: int, groups: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(groups, width)
+        self.qkv = nn.Conv2d(width, 3 * width, 1)
+        self.out = zeroed(nn.Conv2d(width, width, 1))
+
+    # fmt: off
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, C, H, W). Returns the same shape."""
+        B, C, H, W = x.shape
+        qkv = self.qkv(self.norm(x))                                          # (B, 3C, H, W)
+        qkv = qkv.reshape(B, 3, self.heads, C // self.heads, H * W).mT        # (B, 3, h, HW, C/h)
+        h = F.scaled_dot_product_attention(*qkv.unbind(1))                    # (B, h, HW, C/h)
+        return x + self.out(h.mT.reshape(B, C, H, W))
+    # fmt: on
+
+
+class TimeEmbedding(nn.Module):
+    """The timestep as a vector that the blocks can use: sinusoids, then two linear layers."""
+
+    def __init__(self, width: int, emb: int) -> None:
+        super().__init__()
+        self.width = width
+        self.linear_1 = nn.Linear(width, emb)
+        self.linear_2 = nn.Linear(emb, emb)
+
+    def forward(self, t: Tensor) -> Tensor:
+        """t: (B,) timesteps. Returns (B, emb)."""
+        waves = sinusoids(t, self.width).to(self.linear_1.weight.dtype)  # (B, width)
+        return self.linear_2(F.silu(self.linear_1(waves)))
+
+
+def sinusoids(t: Tensor, width: int, max_period: float = 10_000.0) -> Tensor:
+    """Sines and cosines of t at geometric frequencies, as in Vaswani et al. (2017), section 3.5.
+
+    Computed in float32, whatever the network's dtype: bfloat16 cannot tell the whole numbers above
+    256 apart, and half of 1000 timesteps would look like another.
+
+    t: (B,) timesteps. width: numbers a timestep, at least 2; an odd width ends with a zero.
+    Returns (B, width) float32 in [-1, 1].
+    """
+    half = width // 2
+    steps = torch.arange(half, dtype=torch.float32, device=t.device)
+    frequencies = torch.exp(-math.log(max_period) / half * steps)  # (half,), falling from 1
+    angles = t.to(torch.float32)[:, None] * frequencies  # (B, half)
+    return F.pad(torch.cat([angles.sin(), angles.cos()], dim=1), (0, width % 2))
+
+
+def zeroed(module: nn.Module) -> nn.Module:
+    """Start a layer at zero, so that at first a block is the identity and the network silent."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module

@@ -1,0 +1,29 @@
+"""Training: Algorithm 1, the average of the weights, checkpoints, and the presets."""
+
+from ddpm_lessons.training.checkpoint import (
+    Run,
+    load_checkpoint,
+    load_network,
+    read_about,
+    save_checkpoint,
+)
+from ddpm_lessons.training.ema import make_ema
+from ddpm_lessons.training.loop import MixedPrecision, TrainStep, has_bfloat16, train
+from ddpm_lessons.training.presets import PRESETS, Preset, make_optimizer, make_schedule
+
+__all__ = [
+    "PRESETS",
+    "MixedPrecision",
+    "Preset",
+    "Run",
+    "TrainStep",
+    "has_bfloat16",
+    "load_checkpoint",
+    "load_network",
+    "make_ema",
+    "make_optimizer",
+    "make_schedule",
+    "read_about",
+    "save_checkpoint",
+    "train",
+]

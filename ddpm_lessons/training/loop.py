@@ -1,0 +1,131 @@
+"""Algorithm 1, the training loop, as a generator: a progress bar, a plot or a test consumes it."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from ddpm_lessons.loss import simple_loss
+from ddpm_lessons.schedule import NoiseSchedule
+
+CHECK_EVERY = 50  # steps between two looks at the loss; a look makes the CPU wait for the GPU
+
+
+class TrainStep(NamedTuple):
+    """One finished step of training."""
+
+    step: int  # of this call of `train`, from 1
+    loss: Tensor  # (), float32, detached, on the images' device: reading it waits for the device
+
+
+class Accelerator(Protocol):
+    """What `train` asks of an accelerator. That of Hugging Face's accelerate has both, too."""
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """A context for the network's forward pass."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute the gradients of the loss."""
+
+
+class MixedPrecision:
+    """Convolutions and matrix products in bfloat16, where the device computes in it: twice the
+    speed or more. The weights, the loss and the optimiser stay in float32.
+
+    enabled: whether to use bfloat16; by default, if the device has it (see `has_bfloat16`).
+    """
+
+    def __init__(self, device: torch.device | str, *, enabled: bool | None = None) -> None:
+        self.device_type = torch.device(device).type
+        self.enabled = has_bfloat16(device) if enabled is None else enabled
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """torch's autocast to bfloat16, or a context that does nothing."""
+        if not self.enabled:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device_type, torch.bfloat16)
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute the gradients. Bfloat16 has float32's range, so the loss needs no scaling."""
+        loss.backward()
+
+
+def has_bfloat16(device: torch.device | str) -> bool:
+    """Whether the device itself computes in bfloat16; emulated, it is slower than float32."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        features = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, name, lambda: False)() for name in features)
+    return False
+
+
+def train(
+    eps_model: nn.Module,
+    schedule: NoiseSchedule,
+    batches: Iterable,
+    optimizer: torch.optim.Optimizer,
+    *,
+    lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    ema: AveragedModel | None = None,
+    accelerator: Accelerator | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[TrainStep]:
+    """Algorithm 1: take images x_0, draw t and eps, step down the gradient of Eq. (14).
+
+    A step is yielded when it is complete: after the optimiser, the learning rate and the average
+    have been updated. The loop ends with `batches`, or when its consumer asks for no more.
+
+    batches: x_0, or tuples that begin with it, on the network's device; images in [-1, 1].
+    lr_scheduler: stepped once a step. ema: of `eps_model` (see `make_ema`), updated once a step.
+    accelerator: for mixed precision or many processes; plain float32 if None.
+    generator: of t and eps; torch's global one if None.
+    Raises ValueError if the first batch cannot be trained on, or if the loss is NaN or infinite at
+    one of the looks that are taken every 50 steps.
+    """
+    accelerator = accelerator or MixedPrecision("cpu", enabled=False)
+    for step, batch in enumerate(batches, start=1):
+        x_0 = batch if isinstance(batch, Tensor) else batch[0]
+        if step == 1:
+            check_x_0(x_0)
+        eps_model.train()
+        with torch.enable_grad(), accelerator.autocast():
+            loss = simple_loss(eps_model, schedule, x_0, generator=generator)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        optimizer.step()
+        if lr_scheduler is not None:
+            lr_scheduler.step()
+        if ema is not None:
+            ema.update_parameters(eps_model)
+        if step % CHECK_EVERY == 0:
+            check_loss(loss)
+        yield TrainStep(step, loss.detach())
+
+
+def check_x_0(x_0: Tensor) -> None:
+    """Raise ValueError unless x_0 can be trained on: finite, and images (4-D) within [-1, 1]."""
+    if not isinstance(x_0, Tensor) or not x_0.is_floating_point() or x_0.numel() == 0:
+        found = f"{x_0.dtype} {tuple(x_0.shape)}" if isinstance(x_0, Tensor) else repr(x_0)
+        raise ValueError(f"batches begins with {found}, expected a floating tensor (B, ...)")
+    if not torch.isfinite(x_0).all():
+        raise ValueError("batches begins with NaN or infinity, expected finite numbers")
+    low, high = x_0.min().item(), x_0.max().item()
+    if x_0.ndim == 4 and (low < -1 or high > 1 or low >= 0):
+        raise ValueError(
+            f"batches begins with images in [{low:g}, {high:g}], expected the range [-1, 1]: "
+            "ddpm_lessons.data.to_model_range scales 8-bit images to it"
+        )
+
+
+def check_loss(loss: Tensor) -> None:
+    """Raise ValueError if the loss is NaN or infinite: from there, training never recovers."""
+    if not torch.isfinite(loss).all():
+        raise ValueError(
+            f"the loss is {loss.item()}, expected a finite number: the training has diverged; go "
+            "back to the last checkpoint, or begin again with a smaller learning rate"
+        )

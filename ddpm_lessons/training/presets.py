@@ -1,0 +1,94 @@
+"""The trainings of the course, as a table."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from ddpm_lessons.models import UNetConfig
+from ddpm_lessons.schedule import SCHEDULES, NoiseSchedule
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The numbers of one training. Raises ValueError for a schedule that is not in SCHEDULES."""
+
+    about: str
+    steps: int  # of the optimiser
+    batch_size: int = 64
+    lr: float = 1e-3  # AdamW's learning rate after the warm-up; from there it falls to 0
+    warmup: int = 200  # steps
+    ema_decay: float = 0.999
+    images: int | None = None  # how many of the 60,000 training digits; None for all
+    schedule: str = "linear"  # a key of SCHEDULES; its T is that of the network
+    model: UNetConfig = field(default_factory=UNetConfig)
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule is {self.schedule!r}, expected one of {sorted(SCHEDULES)}")
+
+    def to_dict(self) -> dict:
+        """The fields as JSON holds them."""
+        return {**dataclasses.asdict(self), "model": self.model.to_dict()}
+
+    @classmethod
+    def from_dict(cls, fields: dict) -> "Preset":
+        """The inverse of `to_dict`. Raises ValueError for what is no preset."""
+        try:
+            return cls(**{**fields, "model": UNetConfig.from_dict(fields["model"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"fields is {fields!r}, expected those of a Preset") from error
+
+
+PRESETS = {
+    "tiny": Preset(
+        about="seconds, for tests: everything runs, and the digits are noise",
+        steps=8,
+        batch_size=8,
+        warmup=2,
+        images=64,
+        schedule="cosine",
+        model=UNetConfig(widths=(8, 8, 16), blocks=(1, 1, 1), groups=4, time_width=8, T=20),
+    ),
+    "quick": Preset(
+        about="a few minutes on two CPU cores, 1.6 epochs: most samples are digits",
+        steps=1_500,
+        lr=2e-3,
+        ema_decay=0.99,
+    ),
+    "mnist": Preset(
+        about="some 25 minutes on two CPU cores, 8 epochs: the weights that come with the course",
+        steps=7_500,
+    ),
+    "gpu": Preset(
+        about="the article's 20 epochs with a wider network, for a GPU",
+        steps=20 * 469,
+        batch_size=128,
+        ema_decay=0.9995,
+        model=UNetConfig(widths=(64, 128, 256), blocks=(2, 2, 2), time_width=128),
+    ),
+}
+
+
+def make_schedule(preset: Preset) -> NoiseSchedule:
+    """The noise schedule of a preset."""
+    return SCHEDULES[preset.schedule](T=preset.model.T)
+
+
+def make_optimizer(preset: Preset, model: nn.Module) -> tuple[torch.optim.AdamW, LambdaLR]:
+    """AdamW without weight decay, and its learning rate: a linear warm-up, then half a cosine."""
+    parameters = list(model.parameters())
+    fused = parameters[0].device.type in ("cpu", "cuda")  # one call for all tensors
+    optimizer = torch.optim.AdamW(parameters, lr=preset.lr, weight_decay=0.0, fused=fused)
+    return optimizer, LambdaLR(optimizer, lambda step: lr_factor(step, preset))
+
+
+def lr_factor(step: int, preset: Preset) -> float:
+    """The learning rate of the step after `step` finished ones, as a share of the highest."""
+    if step < preset.warmup:
+        return (step + 1) / preset.warmup
+    progress = (step - preset.warmup) / max(1, preset.steps - preset.warmup)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
