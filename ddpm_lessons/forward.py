@@ -23,23 +23,17 @@ def q_marginal(x_0: float | Tensor, c: Coefficients) -> Gaussian:
 
 @equation
 def q_sample(x_0: float | Tensor, c: Coefficients, eps: float | Tensor) -> float | Tensor:
-    """Eq. (4), reparameterised: x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, with eps
-    from N(0, I).
-    """
+    """Eq. (4), reparameterised: x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps."""
     return c.alpha_bar**0.5 * x_0 + (1 - c.alpha_bar) ** 0.5 * eps
 
 
 @equation
 def predict_x0(x_t: float | Tensor, c: Coefficients, eps: float | Tensor) -> float | Tensor:
-    """Eq. (15): x0_hat = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t), Eq. (4) solved for
-    x_0.
-    """
+    """Eq. (15): Eq. (4) solved for x_0, (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)."""
     return (x_t - (1 - c.alpha_bar) ** 0.5 * eps) / c.alpha_bar**0.5
 
 
 @equation
 def predict_eps(x_t: float | Tensor, c: Coefficients, x_0: float | Tensor) -> float | Tensor:
-    """The noise between x_0 and x_t: eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t),
-    Eq. (4) solved for it.
-    """
+    """The noise, Eq. (4) solved for it: (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t)."""
     return (x_t - c.alpha_bar**0.5 * x_0) / (1 - c.alpha_bar) ** 0.5
