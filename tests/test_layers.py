@@ -32,9 +32,9 @@ LAYERS = [
 ]
 CORE = [name for layer in LAYERS[:7] for name in layer]
 ONLY_IN = {
-    "matplotlib": {"show/plots"},
+    "matplotlib": {"show/plots", "show/reverse_plots", "show/loss_plots", "show/diagrams"},
     "ipywidgets": {"show/widgets"},
-    "torchvision": {"data/mnist", "show/plots"},
+    "torchvision": {"data/mnist", "show/chains"},
     "accelerate": {"training/loop"},
     "pickle": set(),  # a file from elsewhere must not be able to run code
 }
