@@ -54,7 +54,8 @@ class Mixture:
     @classmethod
     def gaussian(cls, mean: float | Tensor = 0.0, var: float = 1.0) -> "Mixture":
         """One Gaussian N(mean, var I); `mean` has the shape of one sample."""
-        return cls(as_float64("mean", mean)[None], as_float64("var", var)[None], torch.ones(1))
+        check_number("var", var, "[0, inf)")
+        return cls(as_float64("mean", mean)[None], as_float64("var", [var]), torch.ones(1))
 
     @classmethod
     def from_data(cls, x_0: Tensor) -> "Mixture":
@@ -85,8 +86,12 @@ class Mixture:
         """The ideal eps(x_t, t) = E[eps | x_t] = -sqrt(1 - alpha_bar_t) score(x_t), the minimum of
         Eq. (14).
 
-        It takes x_t (B, *shape) and t (B,) int64 in 1..T, as a trained network does.
+        It takes x_t (B, *shape) and t (B,) int64 in 1..T, as a trained network does. Raises
+        ValueError, as it does where these do not fit.
         """
+
+        if not isinstance(schedule, NoiseSchedule):
+            raise ValueError(f"schedule is {schedule!r}, expected a NoiseSchedule")
 
         def eps_star(x_t: Tensor, t: Tensor) -> Tensor:
             rows = self._rows(x_t, "x_t")
