@@ -1,0 +1,250 @@
+"""Lesson 02, the reverse process: its exercises."""
+
+from collections.abc import Iterable
+
+import torch
+
+from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.gaussian import Gaussian
+from ddpm_lessons.posterior import p_step, q_posterior
+from ddpm_lessons.schedule import Coefficients, NoiseSchedule, cosine_schedule
+
+SCHEDULE = cosine_schedule(T=10)  # steps so large that no two formulas give the same numbers
+
+
+def _var(m1: float, v1: float, m2: float, v2: float) -> float:
+    return 1 / (1 / v1 + 1 / v2)
+
+
+def _mean(m1: float, v1: float, m2: float, v2: float) -> float:
+    return (m1 / v1 + m2 / v2) * _var(m1, v1, m2, v2)
+
+
+product = Exercise(
+    task="Complete my_product so that it returns the mean and the variance of the product.",
+    solution=lambda *args: Gaussian(_mean(*args), _var(*args)),
+    cases=lambda: [(0.62, 0.4, 0.95, 1.5), (0.0, 1.0, 2.0, 1.0), (-1.0, 0.04, 3.0, 4.0)],
+    mistakes=(
+        Mistake(
+            lambda *args: (_mean(*args), args[1] + args[3]),
+            "Your mean is right; your variance is the sum. But two witnesses of one number are "
+            "together surer than either: the precisions 1 / v add, not the variances.",
+        ),
+        Mistake(
+            lambda *args: (_mean(*args), 1 / _var(*args)),
+            "Your mean is right. The second number you return is the precision; its inverse is "
+            "the variance.",
+        ),
+        Mistake(
+            lambda *args: (_mean(*args), _var(*args) ** 0.5),
+            "Your mean is right. The second number you return is the standard deviation; the "
+            "variance was asked.",
+        ),
+        Mistake(
+            lambda m1, v1, m2, v2: ((v1 * m1 + v2 * m2) / (v1 + v2), _var(m1, v1, m2, v2)),
+            "Your variance is right. Your mean weights each witness by its variance, so it trusts "
+            "the vaguer one more. Weight by the precision, 1 / v.",
+        ),
+        Mistake(
+            lambda m1, v1, m2, v2: ((m1 + m2) / 2, _var(m1, v1, m2, v2)),
+            "Your variance is right. Your mean is half way between the two, however sure each of "
+            "them is. Weight each by its precision, 1 / v.",
+        ),
+        Mistake(
+            lambda m1, v1, m2, v2: (m1 / v1 + m2 / v2, _var(m1, v1, m2, v2)),
+            "Your variance is right. Your mean is a sum that still has to be divided by the sum "
+            "of the weights, 1 / v1 + 1 / v2.",
+        ),
+        Mistake(
+            lambda m1, v1, m2, v2: (m1 + m2, v1 + v2),
+            "That is the sum of two random numbers. Asked is the product of two densities over "
+            "the same number.",
+        ),
+    ),
+)
+
+
+def _weights(c: Coefficients) -> tuple[float, float]:
+    return q_posterior(1.0, 0.0, c).mean, q_posterior(0.0, 1.0, c).mean
+
+
+def _coefficients(first: int = 1) -> Iterable[tuple]:
+    yield (Coefficients(beta=0.01, alpha=0.99, alpha_bar=0.5, alpha_bar_prev=0.505),)
+    for t in range(first, SCHEDULE.T + 1):
+        yield (SCHEDULE.at(t),)
+
+
+weights = Exercise(
+    task="Complete my_weights so that it returns the weights of x_0 and of x_t in Eq. (7).",
+    solution=_weights,
+    cases=_coefficients,
+    tolerance=1e-5,
+    mistakes=(
+        Mistake(
+            lambda c: _weights(c)[::-1],
+            "Both numbers are right and have changed places: x_0's first, then x_t's.",
+        ),
+        Mistake(
+            lambda c: (c.alpha_bar**0.5 * c.beta / (1 - c.alpha_bar), c.alpha**0.5),
+            "You have taken alpha_bar_t where Eq. (7) has alpha_bar_{t-1}, in both weights. In "
+            "code: c.alpha_bar_prev.",
+        ),
+        Mistake(
+            lambda c: (c.alpha_bar_prev * c.beta / (1 - c.alpha_bar), _weights(c)[1]),
+            "The weight of x_t is right. In that of x_0 a square root is missing: the root of "
+            "alpha_bar_{t-1} is the amplitude of the signal.",
+        ),
+        Mistake(
+            lambda c: (
+                _weights(c)[0],
+                c.alpha * (1 - c.alpha_bar_prev) / (1 - c.alpha_bar),
+            ),
+            "The weight of x_0 is right. In that of x_t a square root is missing: alpha_t is "
+            "under a root.",
+        ),
+        Mistake(
+            lambda c: (c.alpha_bar_prev**0.5 * c.beta, c.alpha**0.5 * (1 - c.alpha_bar_prev)),
+            "Both numerators are right. Divide both by 1 - alpha_bar_t.",
+        ),
+        Mistake(
+            lambda c: tuple(w / sum(_weights(c)) for w in _weights(c)),
+            "You have scaled the weights so that they add up to 1. They need not: x_0 and x_t are "
+            "not on the same scale as x_{t-1}.",
+        ),
+    ),
+)
+
+variance = Exercise(
+    task="Complete my_variance so that it returns beta-tilde_t of Eq. (7).",
+    solution=lambda c: q_posterior(0.0, 0.0, c).var,
+    cases=lambda: _coefficients(first=2),  # at t = 1 some of the mistakes would divide by 0
+    tolerance=1e-6,
+    mistakes=(
+        Mistake(
+            lambda c: c.beta,
+            "This is beta_t, the variance of a step forward. The step back knows x_0 and is surer: "
+            "multiply by (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
+        ),
+        Mistake(
+            lambda c: (1 - c.alpha_bar_prev) * c.beta,
+            "The division by 1 - alpha_bar_t is missing. At large t you would hardly see it; at "
+            "small t your variance is thousands of times too small.",
+        ),
+        Mistake(
+            lambda c: ((1 - c.alpha_bar_prev) / (1 - c.alpha_bar) * c.beta) ** 0.5,
+            "This is the standard deviation. The variance was asked: no root.",
+        ),
+        Mistake(
+            lambda c: (1 - c.alpha_bar) / (1 - c.alpha_bar_prev) * c.beta,
+            "The fraction is upside down: your variance is larger than beta_t, although knowing "
+            "x_0 can only make it smaller.",
+        ),
+        Mistake(
+            lambda c: c.alpha / c.beta + 1 / (1 - c.alpha_bar_prev),
+            "This is the precision, the sum of the two witnesses' precisions. The variance is its "
+            "inverse.",
+        ),
+    ),
+)
+
+
+def _reverse_step(
+    x_t: torch.Tensor, t: int, schedule: NoiseSchedule, eps: torch.Tensor, z: torch.Tensor
+) -> torch.Tensor:
+    p = p_step(x_t, schedule.at(t), eps).p
+    return p.mean + p.var**0.5 * z if t > 1 else p.mean
+
+
+def _states() -> Iterable[tuple]:
+    """(x_t, t, schedule, eps, z): both ends and the middle of a chain of ten large steps."""
+    generator = torch.Generator().manual_seed(2)
+    for t in (1, 2, 5, 10):
+        x_t, eps, z = torch.randn(3, 2, 1, 4, 4, generator=generator)
+        yield x_t, t, SCHEDULE, eps, z
+
+
+def _step_with(share, root, noise):
+    """A step (x_t - share(c) eps) / root(c) + noise(c, t) z, for the mistakes."""
+
+    def wrong(x_t, t, schedule, eps, z):
+        c = schedule.at(t)
+        return (x_t - share(c) * eps) / root(c) + noise(c, t) * z
+
+    return wrong
+
+
+def _share(c: Coefficients) -> float:
+    return c.beta / (1 - c.alpha_bar) ** 0.5
+
+
+def _root(c: Coefficients) -> float:
+    return c.alpha**0.5
+
+
+def _noise(c: Coefficients, t: int) -> float:
+    return c.beta**0.5 if t > 1 else 0.0
+
+
+reverse_step = Exercise(
+    task="Complete my_reverse_step so that it returns x_{t-1}, without noise at t = 1.",
+    solution=_reverse_step,
+    cases=_states,
+    mistakes=(
+        Mistake(
+            _step_with(_share, _root, lambda c, t: c.beta**0.5),
+            "Right for t > 1, but you add noise at the last step. At t = 1 the image is "
+            "finished: return the mean alone.",
+        ),
+        Mistake(
+            _step_with(_share, _root, lambda c, t: c.beta if t > 1 else 0.0),
+            "Your noise has standard deviation beta_t. That is its variance: multiply z by the "
+            "square root.",
+        ),
+        Mistake(
+            _step_with(_share, _root, lambda c, t: 0.0),
+            "This is the mean of Eq. (11), and right. The noise is missing: add sigma_t z "
+            "wherever t > 1.",
+        ),
+        Mistake(
+            _step_with(_share, lambda c: 1.0, _noise),
+            "The division by the root of alpha_t is missing: a step forward shrinks, so a step "
+            "back must grow.",
+        ),
+        Mistake(
+            _step_with(_share, lambda c: c.alpha_bar**0.5, _noise),
+            "You divide by the root of alpha_bar_t, which undoes the shrinking of all t steps at "
+            "once. One step back divides by the root of alpha_t.",
+        ),
+        Mistake(
+            _step_with(lambda c: c.beta / (1 - c.alpha_bar), _root, _noise),
+            "Under beta_t belongs the square root of 1 - alpha_bar_t; yours has no root.",
+        ),
+        Mistake(
+            _step_with(lambda c: (1 - c.alpha_bar) ** 0.5, _root, _noise),
+            "You subtract all the noise at once, as for x0_hat. One step back takes away only "
+            "beta_t / sqrt(1 - alpha_bar_t) of eps.",
+        ),
+        Mistake(
+            _step_with(lambda c: -_share(c), _root, _noise),
+            "You add the predicted noise. It was added on the way forward; on the way back it is "
+            "taken away.",
+        ),
+        Mistake(
+            _step_with(_share, _root, lambda c, t: q_posterior(0.0, 0.0, c).var ** 0.5),
+            "Your sigma_t is the root of beta-tilde_t. That works too; this exercise asks for the "
+            "article's choice, sigma_t squared = beta_t.",
+        ),
+        Mistake(
+            lambda x_t, t, schedule, eps, z: _reverse_step(x_t, max(t - 1, 1), schedule, eps, z),
+            "Your coefficients are those of t - 1. The step from x_t to x_{t-1} undoes step t: "
+            "use schedule.at(t).",
+        ),
+    ),
+)
+
+EXERCISES = {
+    "product": product,
+    "weights": weights,
+    "variance": variance,
+    "reverse_step": reverse_step,
+}
