@@ -33,7 +33,7 @@ ON_LOAD = (
     " handle.setAttribute('aria-valuetext', this.alt); } };"
     "name(); setTimeout(name, 1000)"
 )
-EMPTY_IMAGE = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+EMPTY_IMAGE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 FIGURE = '<figure style="margin: 0; line-height: 1.4; font-variant-numeric: tabular-nums">'
 ROW = '<div style="display: flex; flex-wrap: wrap; gap: 12px 20px">'
 

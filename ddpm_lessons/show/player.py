@@ -13,6 +13,8 @@ from ddpm_lessons.show.pictures import Picture, pictures
 
 PAGE = Template(files("ddpm_lessons.show").joinpath("player.html").read_text(encoding="utf-8"))
 
+GAP = 20  # pixels between two panels, as in the page's style
+
 
 @dataclass(frozen=True)
 class Player:
@@ -61,16 +63,17 @@ def player(
         )
     page = PAGE.substitute(
         pictures="".join(_panel(name, panel[start], alts[start]) for name, panel in shown.items()),
-        data=_script_data(shown, alts, values),
         alt=html.escape(alts[start]),
-        label=_typeset(label),
-        name=html.escape(label),
-        value=html.escape(str(values[start])),
-        first_value=html.escape(str(values[0])),
-        last_value=html.escape(str(values[-1])),
-        start=start,
-        last=len(alts) - 1,
-        row=sum(panel[0].width for panel in shown.values()) + 20 * (len(shown) - 1),
+        data=_script_data(
+            frames=[[frame.base64 for frame in panel] for panel in shown.values()],
+            names=[_prefix(name) for name in shown],
+            alts=alts,
+            values=[str(value) for value in values],
+            label=_typeset(label),
+            name=label,
+            start=start,
+            row=sum(panel[0].width for panel in shown.values()) + GAP * (len(shown) - 1),
+        ),
     )
     return Player(page, f"{len(alts)} frames, {label} = {values[0]}..{values[-1]}")
 
@@ -100,16 +103,8 @@ def _panel(name: str, first: Picture, alt: str) -> str:
     )
 
 
-def _script_data(
-    shown: Mapping[str, list[Picture]], alts: Sequence[str], values: Sequence[object]
-) -> str:
-    data = {
-        "frames": [[frame.base64 for frame in panel] for panel in shown.values()],
-        "names": [_prefix(name) for name in shown],
-        "alts": list(alts),
-        "values": [str(value) for value in values],
-    }
-    # "</script>" in a text must not end the script.
+def _script_data(**data: object) -> str:
+    """What the script needs, as JavaScript; a "</script>" in a text must not end the script."""
     return json.dumps(data).replace("<", "\\u003c")
 
 

@@ -1,0 +1,127 @@
+"""A notebook in JupyterLab as the tests see it: cells, pictures, and the page's complaints."""
+
+import base64
+import contextlib
+import io
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from PIL import Image
+
+# What JupyterLab's console says of itself on a slow machine, and nothing else, is let through.
+BENIGN = re.compile(
+    r"^Plugin @?[\w/:.-]+ .*(took [\d.]+ms to activate|taking too long to activate)"
+)
+
+SESSION = "window.jupyterapp.shell.currentWidget.sessionContext.session"
+READY = (
+    "window.jupyterapp?.shell.currentWidget?.context?.isReady && "
+    f"{SESSION}?.kernel?.status === 'idle'"
+)
+
+
+def write_notebook(path: Path, sources: Sequence[str]) -> None:
+    """A notebook with these code cells, not run."""
+    cells = [nbformat.v4.new_code_cell(source, id=f"cell{i}") for i, source in enumerate(sources)]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, path)
+
+
+class LabPage:
+    """One browser page with one notebook open."""
+
+    def __init__(self, browser: object, address: str) -> None:
+        self.page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        self.page.set_default_timeout(120_000)  # starting takes long where the machine is busy
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        self.page.on("console", self._listen)
+        self.page.goto(address)
+        self.wait_until(READY)
+        self.page.set_default_timeout(20_000)
+
+    def _listen(self, message: object) -> None:
+        if message.type in ("error", "warning") and not BENIGN.match(message.text):
+            self.complaints.append(f"console {message.type}: {message.text}")
+
+    def wait_until(self, condition: str) -> None:
+        """Wait until a JavaScript expression is true."""
+        self.page.wait_for_function(condition)
+
+    def command(self, name: str, **arguments: object) -> object:
+        """Execute one of JupyterLab's commands, and wait for its end."""
+        script = "([name, given]) => window.jupyterapp.commands.execute(name, given)"
+        return self.page.evaluate(script, [name, arguments])
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """Keep the kernel busy for as long as the block lasts.
+
+        Not to be seen from the kernel's status: newer kernels answer widgets on another thread,
+        and report that they are idle when they have.
+        """
+        self.page.evaluate(
+            "() => { window.working = true;"
+            "const code = 'import time; time.sleep(99)';"
+            f"const work = {SESSION}.kernel.requestExecute({{code}});"
+            "work.done.finally(() => { window.working = false; }); }"
+        )
+        self.wait_until(f"{SESSION}.kernel.status === 'busy'")
+        try:
+            yield
+            assert self.page.evaluate("window.working"), "the kernel was to be busy all the time"
+        finally:
+            self.page.evaluate(f"() => {SESSION}.kernel.interrupt()")
+            self.wait_until("!window.working")
+
+    def eventually(self, check: Callable[[], None], seconds: float = 15) -> None:
+        """Check again and again until it passes, or time is up."""
+        last = time.monotonic() + seconds
+        while True:
+            try:
+                return check()
+            except AssertionError:
+                if time.monotonic() > last:
+                    raise
+            self.page.wait_for_timeout(20)
+
+    @property
+    def bad_outputs(self) -> list[str]:
+        """The errors, and what was written to stderr, of all cells."""
+        outputs = self.page.evaluate(
+            "window.jupyterapp.shell.currentWidget.content.widgets.flatMap("
+            "(cell) => cell.model.outputs ? cell.model.outputs.toJSON() : [])"
+        )
+        return [
+            str(output.get("traceback") or output.get("text"))
+            for output in outputs
+            if output["output_type"] == "error" or output.get("name") == "stderr"
+        ]
+
+    def cell(self, index: int) -> object:
+        """The cell's place on the page."""
+        place = self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+        place.scroll_into_view_if_needed()
+        return place
+
+
+def pixels(image: object) -> np.ndarray:
+    """The native pixels of an `<img>`, (H, W) uint8, from the PNG file in its address."""
+    head, data = image.get_attribute("src").split(",")
+    assert head == "data:image/png;base64"
+    return np.array(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def on_screen(image: object, size: int) -> np.ndarray:
+    """What the screen shows of an `<img>` of size x size native pixels: the middle of each."""
+    image.scroll_into_view_if_needed()
+    shot = np.array(Image.open(io.BytesIO(image.page.screenshot())).convert("L"))
+    box, middles = image.bounding_box(), (np.arange(size) + 0.5) / size
+    rows = (box["y"] + middles * box["height"]).astype(int)
+    columns = (box["x"] + middles * box["width"]).astype(int)
+    return shot[np.ix_(rows, columns)]
