@@ -3,15 +3,24 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from ddpm_lessons.cli import data, sample, train
 
 COMMANDS = {"train": train, "sample": sample, "data": data}
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse's, but a mistake is answered by one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and leave with code 2."""
+        self.exit(2, f"{self.prog}: {message} (--help lists the options)\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. A mistake in the options or a file is one line on stderr, and code 2."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m ddpm_lessons",
         description="Train a small diffusion model on handwritten digits, and sample from it.",
     )

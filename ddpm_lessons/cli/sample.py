@@ -93,7 +93,8 @@ def _chain(options: argparse.Namespace, network: Pretrained, device: torch.devic
         network.eps_model, network.schedule, x_T, generator=generator, **_knobs(options)
     )
     drawn, shown = [], -1
-    with tqdm(total=T, unit="t", dynamic_ncols=True) as bar:
+    # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
+    with tqdm(total=T, unit="t", dynamic_ncols=True, delay=0.5) as bar:
         for state in steps:
             bar.update(T - state.t - bar.n)
             frame = (T - state.t) * FRAMES // T
