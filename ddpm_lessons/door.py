@@ -54,8 +54,8 @@ def check_images(name: str, x: object) -> None:
 
 
 def check_same(images: dict[str, object]) -> None:
-    """Raise ValueError unless every entry is a number or a floating tensor, all of one shape and
-    device.
+    """Raise ValueError unless every entry is a number or a floating tensor with entries, all of
+    one shape and device.
     """
     first: tuple[str, Tensor] | None = None
     for name, x in images.items():
@@ -63,6 +63,8 @@ def check_same(images: dict[str, object]) -> None:
             continue
         if not isinstance(x, Tensor) or not x.is_floating_point():
             raise ValueError(f"{name} has {_kind(x)}, expected a number or a floating-point tensor")
+        if x.numel() == 0:
+            raise ValueError(f"{name} has shape {tuple(x.shape)}, expected at least one entry")
         if first is None:
             first = (name, x)
         elif x.shape != first[1].shape:

@@ -69,5 +69,4 @@ def check_gaussian(name: str, p: object, interval: str = "(0, inf)") -> None:
     if not fits(p.var.shape, shape):
         found, expected = f"shape {tuple(p.var.shape)}", f"one that multiplies {shape}"
         raise ValueError(f"{prefix}var has {found}, expected {expected}")
-    if p.var.numel():
-        check_number(f"{prefix}var", p.var.min().item(), interval)
+    check_number(f"{prefix}var", p.var.min().item(), interval)

@@ -31,9 +31,9 @@ class NoiseLeftWarning(UserWarning):
 class NoiseSchedule:
     """A noise schedule of T steps: one float64 tensor `betas` of T + 1 entries, with betas[0] = 0.
 
-    Raises ValueError where `betas` is not 1-D, does not start with 0 or leaves (0, 1), or where
-    in float64 some alpha_t is 1 or alpha_bar_T is 0 (Eq. (15) divides by its root). Warns
-    (NoiseLeftWarning) where alpha_bar_T > 1e-3.
+    Raises ValueError where `betas` is not 1-D, does not start with 0 or leaves (1e-16, 1), or where
+    alpha_bar_T is 0 in float64 (Eq. (15) divides by its root). Warns (NoiseLeftWarning) where
+    alpha_bar_T > 1e-3.
     """
 
     betas: Tensor
@@ -43,7 +43,7 @@ class NoiseSchedule:
         if betas.ndim != 1 or len(betas) < 2 or betas[0] != 0:
             found = f"shape {tuple(betas.shape)} and starts with {betas.flatten()[:1].tolist()}"
             raise ValueError(f"betas has {found}, expected T + 1 entries [0, beta_1 ... beta_T]")
-        outside = ~((betas[1:] > 0) & (betas[1:] < 1) & (1 - betas[1:] < 1))
+        outside = ~((betas[1:] > 1e-16) & (betas[1:] < 1))  # below, 1 - beta is 1 in float64
         if outside.any():
             t = int(outside.nonzero()[0]) + 1
             raise ValueError(f"betas[{t}] is {betas[t].item():g}, expected a number in (1e-16, 1)")

@@ -187,7 +187,7 @@ no_betas = st.one_of(
         lambda row: not all(isinstance(x, (float, bool)) for x in row)
     ),
     st.lists(st.floats(0.01, 0.9), max_size=5),  # beta_0 is missing
-    numbers_outside(lambda x: 1e-15 < x < 1)
+    numbers_outside(lambda x: 1e-16 < x < 1)
     .filter(lambda x: isinstance(x, (int, float)) and not isinstance(x, bool))
     .map(lambda beta: [0.0, 0.5, beta, 0.5]),
     st.just([[0.0, 0.5]]),
