@@ -6,6 +6,8 @@ import numpy as np
 import oracles
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
 from ddpm_lessons import (
@@ -85,6 +87,17 @@ def test_the_posterior_keeps_the_marginals_at_every_t(name):
         here, before = alpha_bars[t], alpha_bars[t - 1]
         assert w_0 + w_t * math.sqrt(here) == pytest.approx(math.sqrt(before), rel=1e-12)
         assert w_t**2 * (1 - here) + var == pytest.approx(1 - before, rel=1e-11, abs=1e-15)
+
+
+@settings(max_examples=100, deadline=None)
+@given(betas=st.lists(st.floats(1e-4, 0.999), min_size=1, max_size=8), var_0=st.floats(0.01, 2))
+def test_the_posterior_of_any_schedule_is_a_joint_gaussian_conditioned(betas, var_0):
+    betas = np.array([0.0, *betas])
+    schedule, cov = NoiseSchedule(betas), oracles.chain_covariance(betas, var_0)
+    for t in range(2, len(betas)):
+        expected, var = oracles.condition(cov, t - 1, [0, t])
+        oracles.agree(weights(schedule.at(t)), expected, rtol=1e-7, atol=1e-9)
+        assert q_posterior(0.0, 0.0, schedule.at(t)).var == pytest.approx(var, rel=1e-7)
 
 
 def test_a_batch_of_t_takes_each_images_own_coefficients():

@@ -10,6 +10,8 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import optimize, stats
 from torch import Tensor, nn
 
@@ -167,6 +169,32 @@ def test_ddim_takes_any_falling_grid(monkeypatch, grid):
         lambda x: ddim(model, schedule, x, timesteps=grid, eta=0.7), len(grid) - 1, monkeypatch
     )
     agree_affine(found, (a, b, noise[:-1]), atol=1e-11)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    betas=st.lists(st.floats(1e-5, 0.999), min_size=1, max_size=8),
+    mean=st.floats(-1, 1),
+    var=st.floats(0, 2),
+    eta=st.floats(0, 1),
+    data=st.data(),
+)
+def test_ddim_is_the_exact_chain_on_any_schedule(betas, mean, var, eta, data):
+    """Schedules and grids that nobody would choose: 1 - alpha_bar_s - sigma^2 must not fall below
+    0, where its root is complex.
+    """
+    betas = np.array([0.0, *betas])
+    grid = sorted(data.draw(st.sets(st.integers(1, len(betas) - 1), min_size=1)), reverse=True)
+    schedule, x_T = NoiseSchedule(betas), torch.tensor([[-1.0], [2.0]], dtype=torch.float64)
+    model = ideal(schedule, (mean, var))
+    x, generator = x_T.clone(), seeded(1)
+    for a, b, s in oracles.ddim_chain(betas, (mean, var), grid, eta):
+        z = torch.randn(x.shape, dtype=x.dtype, generator=generator) if s else torch.zeros(2, 1)
+        x = a * x + b + s * z
+    found = last(ddim(model, schedule, x_T, timesteps=grid, eta=eta, generator=seeded(1)))
+    # predicting x_0 divides by sqrt(alpha_bar), which may be 1e-12 here
+    atol = 1e-10 / math.sqrt(schedule.alpha_bars[grid[0]].item())
+    oracles.agree(found, x, rtol=1e-8, atol=atol)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 10, 50, 100, 1000])
