@@ -129,7 +129,7 @@ def marginal_densities(
     density = {t: marginal_density(mixture, alpha_bars[t], x) for t in {*ts, *timesteps}}
     figure = Figure(figsize=(9, 3.8))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    image = torch.stack([density[t] / density[t].max() for t in ts], dim=1)  # (x, t)
+    image = torch.stack([density[t] / density[t].max() for t in ts], dim=1).numpy()  # (x, t)
     left.imshow(
         image, extent=(0, schedule.T, -3.5, 3.5), aspect="auto", origin="lower", cmap="viridis",
         interpolation="bilinear",
@@ -210,7 +210,7 @@ def image_rows(
     grid = figure.subplots(len(rows), len(titles), squeeze=False)
     for i, row in enumerate(rows):
         for axes, image in zip(grid[i], to_uint8(row).cpu(), strict=True):
-            axes.imshow(image.permute(1, 2, 0).squeeze(-1), vmin=0, vmax=255)
+            axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         if row_names is not None:
@@ -236,7 +236,7 @@ def forward_strip(
 @style()
 def image_grid(x: Tensor, title: str = "") -> Figure:
     """A batch of images (B, C, H, W) in [-1, 1] as one nearly square grid."""
-    image = to_uint8(grid_of(x)).permute(1, 2, 0).squeeze(-1)
+    image = to_uint8(grid_of(x)).cpu().permute(1, 2, 0).squeeze(-1).numpy()
     figure = Figure(figsize=(4.5, 4.5 * image.shape[0] / image.shape[1] + 0.3 * bool(title)))
     axes = figure.subplots()
     axes.imshow(image, vmin=0, vmax=255)

@@ -89,6 +89,7 @@ class _ForwardExplorer(_Explorer):
     def __init__(
         self, digits: Digits, schedules: Schedules, *, T: int, digit: int, seed: int
     ) -> None:
+        _check_schedules(schedules)
         classes = tuple(digits.labels.unique().tolist())
         check_choice("digit", digit, classes)
         T, seed = check_index("T", T, 1, 10_000), check_index("seed", seed, 0, 10**9)
@@ -144,6 +145,7 @@ class _ForwardExplorer(_Explorer):
 
 class _PosteriorExplorer(_Explorer):
     def __init__(self, schedules: Schedules, T: int, *, x_0: float, x_t: float, t: int) -> None:
+        _check_schedules(schedules)
         check_index("T", T, 1, 10_000)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NoiseLeftWarning)  # one step back is right at any T
@@ -166,6 +168,11 @@ class _PosteriorExplorer(_Explorer):
 
 _NARROW = {"layout": {"width": "210px"}, "style": {"description_width": "76px"}}
 _WIDE = {"layout": {"width": "290px"}, "style": {"description_width": "76px"}}
+
+
+def _check_schedules(schedules: Schedules) -> None:
+    if not schedules:
+        raise ValueError(f"schedules is {schedules!r}, expected functions of T, by name")
 
 
 def _dropdown(name: str, options: object, value: object) -> W.Dropdown:
