@@ -42,6 +42,14 @@ def test_one_step_back_is_a_bell_and_a_long_jump_is_not(s, gap_at_least, gap_at_
     assert gap_at_least <= gap <= gap_at_most
 
 
+def test_the_description_counts_the_peaks():
+    schedule = linear_schedule()
+    near = reverse_plots.describe_reverse(PEAKS, 0.2, schedule.between(399, 400))
+    assert near == "beta of the jump is 0.008; the product has one peak, at 0.2"
+    far = reverse_plots.describe_reverse(PEAKS, 0.2, schedule.between(0, 400))
+    assert far == "beta of the jump is 0.805; the product has 2 peaks, at -1.0 and 1.0"
+
+
 def test_weights_by_the_precisions_of_both_witnesses():
     schedule = cosine_schedule(T=20)
     left, right = reverse_plots.posterior_weights(schedule).axes

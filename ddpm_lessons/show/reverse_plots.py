@@ -11,11 +11,25 @@ from ddpm_lessons.schedule import Coefficients, NoiseSchedule
 from ddpm_lessons.show.charts import bell
 from ddpm_lessons.show.plots import COLOURS, style
 
+GRID = torch.linspace(-2.6, 2.6, 1041, dtype=torch.float64)  # the x_{t-1} that are drawn
+
 
 def moments(density: Tensor, grid: Tensor) -> Gaussian:
     """The Gaussian with the mean and the variance of a density given on a grid, both (N,)."""
     mean = torch.trapezoid(density * grid, grid)
     return Gaussian(mean.item(), torch.trapezoid(density * (grid - mean) ** 2, grid).item())
+
+
+def describe_reverse(mixture: Mixture, x_t: float, c: Coefficients) -> str:
+    """What `reverse_curves` shows, in words: beta, and the peaks of q(x_{t-1} | x_t) over 1 % of
+    the highest.
+    """
+    density = reverse_density(mixture, GRID, x_t, c)
+    middle = density[1:-1]
+    top = (middle > density[:-2]) & (middle >= density[2:]) & (middle > 0.01 * density.max())
+    places = [f"{x:.1f}" for x in GRID[1:-1][top].tolist()]
+    peaks = "one peak" if len(places) == 1 else f"{len(places)} peaks"
+    return f"beta of the jump is {c.beta:.3f}; the product has {peaks}, at {' and '.join(places)}"
 
 
 @style()
@@ -25,20 +39,19 @@ def reverse_curves(mixture: Mixture, x_t: float, c: Coefficients, *, title: str 
 
     Each curve is scaled to a peak of 1, but the Gaussian as the density that it imitates.
     """
-    grid = torch.linspace(-2.6, 2.6, 1041, dtype=torch.float64)
     shape = (-1, *mixture.means.shape[1:])
-    prior = mixture.noised(c.alpha_bar_prev).log_density(grid.view(shape)).exp()
-    density = reverse_density(mixture, grid, x_t, c)
-    nearest = moments(density, grid).log_prob(grid).exp()
+    prior = mixture.noised(c.alpha_bar_prev).log_density(GRID.view(shape)).exp()
+    density = reverse_density(mixture, GRID, x_t, c)
+    nearest = moments(density, GRID).log_prob(GRID).exp()
     likelihood = bell(Gaussian(x_t / c.alpha**0.5, c.beta / c.alpha), -2.6, 2.6)
     figure = Figure(figsize=(7.6, 3.7))
     axes = figure.subplots()
-    axes.fill_between(grid, density / density.max(), color=COLOURS[2], alpha=0.25, linewidth=0)
-    axes.plot(grid, density / density.max(), color=COLOURS[2], linewidth=3,
+    axes.fill_between(GRID, density / density.max(), color=COLOURS[2], alpha=0.25, linewidth=0)
+    axes.plot(GRID, density / density.max(), color=COLOURS[2], linewidth=3,
               label=r"product $q(x_s|x_t)$")  # fmt: skip
-    axes.plot(grid, nearest / density.max(), "k", linewidth=1.3, dashes=(2, 2),
+    axes.plot(GRID, nearest / density.max(), "k", linewidth=1.3, dashes=(2, 2),
               label="Gaussian of the same mean and variance")  # fmt: skip
-    axes.plot(grid, prior / prior.max(), "--", color=COLOURS[0], label="prior $q(x_s)$")
+    axes.plot(GRID, prior / prior.max(), "--", color=COLOURS[0], label="prior $q(x_s)$")
     axes.plot(*likelihood, ":", color=COLOURS[1], label=r"likelihood $q(x_t|x_s)$")
     axes.set(xlabel="$x_s$", xlim=(-2.2, 2.2), ylim=(0, 1.12), yticks=[], title=title)
     figure.legend(loc="outside lower center", ncols=2, fontsize=10)

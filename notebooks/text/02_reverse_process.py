@@ -22,23 +22,14 @@ import math
 
 import torch
 
-from ddpm_lessons import (
-    Coefficients,
-    Gaussian,
-    Mixture,
-    NoiseSchedule,
-    cosine_schedule,
-    ddpm,
-    linear_schedule,
-    p_mean_from_eps,
-    predict_eps,
-    q_posterior,
-    q_sample,
-    q_step,
-    reverse_density,
-)
 from ddpm_lessons.checks import lesson02
 from ddpm_lessons.data import TOYS, load_mnist
+from ddpm_lessons.exact import Mixture, reverse_density
+from ddpm_lessons.forward import predict_eps, q_sample, q_step
+from ddpm_lessons.gaussian import Gaussian
+from ddpm_lessons.posterior import p_mean_from_eps, q_posterior
+from ddpm_lessons.sampler import ddpm
+from ddpm_lessons.schedule import Coefficients, NoiseSchedule, cosine_schedule, linear_schedule
 from ddpm_lessons.show import plots, reverse_plots
 from ddpm_lessons.show.chains import chain_player
 from ddpm_lessons.show.pictures import describe
@@ -128,14 +119,12 @@ show_source(reverse_density)
 # %% tags=["nbval-ignore-output"]
 t, x_t = 400, 0.2
 earlier = [399, 398, 395, 390, 380, 360, *range(340, 0, -20), 10, 0]
+jumps = [schedule.between(s, t) for s in earlier]
 frames = [
-    reverse_plots.reverse_curves(toy, x_t, schedule.between(s, t), title=f"from 400 back to {s}")
-    for s in earlier
+    reverse_plots.reverse_curves(toy, x_t, c, title=f"from {t} back to {s}")
+    for s, c in zip(earlier, jumps, strict=True)
 ]
-alts = [
-    f"Going back {t - s} of {t} steps at once: beta of the jump is {schedule.between(s, t).beta:.3f}"
-    for s in earlier
-]
+alts = [reverse_plots.describe_reverse(toy, x_t, c) for c in jumps]
 player(frames, alts, values=earlier, label="back to s")
 
 # %% [markdown]
@@ -447,7 +436,7 @@ def my_variance(c):
 lesson02.variance(my_variance)
 
 # %% [markdown]
-# The library's own version. Five lines, and they work for a pixel and for a batch of images alike:
+# The library's own version. Four lines, and they work for a pixel and for a batch of images alike:
 
 # %% tags=["nbval-ignore-output"]
 show_source(q_posterior)
@@ -596,7 +585,8 @@ for t in (1000, 500, 100, 10):
 # ![Two rows. Above, in training, a clean 3 and its noisy version lead to the true posterior and the picture of its mean. Below, in sampling, a question mark stands for the clean digit, and the noisy picture goes through a network to a mean of its own. A double arrow joins the two means: training makes them agree](../figures/posterior_net.svg)
 #
 # $p_\theta$ is the model, with parameters $\theta$. It gets to know $t$ too, because the right step at $t = 900$ and at $t = 10$ are different
-# things. That the answer is a Gaussian is no longer a guess: you have seen that for small steps it is enough.
+# things. That the answer is a Gaussian is no longer a guess: you have seen that for small steps it is enough. Nor is the $I$, one variance for
+# all pixels and none shared between them: for a small step the shape of the bell is the likelihood's, and the forward noise is just so.
 #
 # What should $\mu_\theta$ be? Eq. (7) is *linear* in $x_0$. So the mean of $q(x_{t-1} \mid x_t)$, averaged over all clean images that may lie
 # behind $x_t$, is Eq. (7) with the **average** of those images put in for $x_0$. The network needs no distribution over clean images,
@@ -669,7 +659,7 @@ print("Eq. (11) and Eq. (7) differ by less than 1e-12 everywhere:", largest < 1e
 # One number is left: $\sigma_t^2$. The article offers two, $\beta_t$ and $\tilde\beta_t$, and says that both work. Why these two, and why both?
 #
 # With $x_0$ known, the variance of $x_{t-1}$ is $\tilde\beta_t$. Without it, we are unsure of $x_0$ as well, and through the first weight of Eq. (7), call it
-# $w_0$, that adds to the doubt:
+# $w_0$, that adds to the doubt (statisticians call it the law of total variance):
 #
 # $$\mathrm{Var}(x_{t-1} \mid x_t) = \tilde\beta_t + w_0^2\;\mathrm{Var}(x_0 \mid x_t), \qquad w_0 = \frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1-\bar\alpha_t}$$
 #
@@ -715,9 +705,8 @@ for T in (10, 100, 1000):
             sigma2 = c.beta if variance == "beta" else q_posterior(0.0, 0.0, c).var
             v = c.alpha * v + (sigma2 if t > 1 else 0.0)
         end[variance] = v
-    print(
-        f"T = {T:4}: variance {end['beta']:.3f} with beta, {end['beta-tilde']:.3f} with beta-tilde"
-    )
+    with_beta, with_tilde = end["beta"], end["beta-tilde"]
+    print(f"T = {T:4}: variance {with_beta:.3f} with beta, {with_tilde:.3f} with beta-tilde")
 
 # %% [markdown]
 # At $T = 1000$ the wrong choice costs half a per cent. At $T = 10$ it costs a third. Lesson 06 lets you compare the two on digits.
@@ -792,9 +781,9 @@ for name, x in chains.items():
     print(f"{name:9}: {times:.1f} times the digit, plus static of standard deviation {static:.1f}")
 
 # %% [markdown]
-# The first step throws the noise away and starts from grey. After that each step gives $x_0$ too much
-# weight *without taking weight from $x_t$*: the digit is added again and again, and the noise is never removed. And here $x_0$ was
-# known. A network has to find it in an $x_t$ that no training image ever looked like.
+# The first step throws the noise away and starts from grey. After that each step adds its share of $x_0$ as it should, but
+# *makes no room for it*: the weight of $x_t$ is the whole $\sqrt{\alpha_t}$. So the digit piles up, and the noise is never removed.
+# And this chain knew $x_0$. A network would have to find it in images whose like it never saw in training.
 #
 # An identity would have caught the bug at once. If $x_t$ is $\sqrt{\bar\alpha_t}\,x_0$, the clean image merely shrunk, then the mean must be
 # $\sqrt{\bar\alpha_{t-1}}\,x_0$, the same image shrunk one step less:
