@@ -40,9 +40,8 @@ def simple_loss(
     check_loop(eps_model, schedule, generator)
     check_images("x_0", x_0)
     device = torch.device("cpu") if generator is None else generator.device
-    t = torch.randint(
-        1, schedule.T + 1, (len(x_0),), generator=generator, device=device
-    )  # 1 and T included
+    size = (len(x_0),)
+    t = torch.randint(1, schedule.T + 1, size, generator=generator, device=device)  # 1 ... T
     eps = randn_like(x_0, generator)
     x_t = q_sample(x_0, schedule.at(t, like=x_0), eps)
     predicted = eps_model(x_t, t.to(x_0.device))

@@ -85,17 +85,14 @@ def ddim(
     check_loop(eps_model, schedule, generator)
     check_images("x_T", x_T)
     check_number("eta", eta, "[0, 1]")
-    grid = (
-        _even_grid(schedule.T, steps) if timesteps is None else _check_grid(schedule.T, timesteps)
-    )
+    T = schedule.T
+    grid = _even_grid(T, steps) if timesteps is None else _check_grid(T, timesteps)
     x = x_T
     for t, s in zip(grid, [*grid[1:], 0], strict=True):
         c = schedule.between(s, t)
         x0_hat = estimate_x0(x, c, predict_noise(eps_model, x, t), clip_x0=clip_x0)
         yield Step(t, x, x0_hat)
-        eps = predict_eps(
-            x, c, x0_hat
-        )  # after clipping, the noise that belongs to the clipped x0_hat
+        eps = predict_eps(x, c, x0_hat)  # after clipping, the noise of the clipped x0_hat
         var = eta**2 * q_posterior(x0_hat, x, c).var  # 0 at s = 0
         mean = c.alpha_bar_prev**0.5 * x0_hat + (1 - c.alpha_bar_prev - var) ** 0.5 * eps
         x = Gaussian(mean, var).sample(generator) if var > 0 else mean

@@ -83,24 +83,15 @@ class NoiseSchedule:
         on MPS, which has no float64). Raises ValueError where t leaves 1..T, is no integer, or
         does not match `like`.
         """
-        if not isinstance(t, Tensor) or t.ndim == 0:
-            i = check_index("t", t, 1, self.T)
-            rows = (self.betas[i], self.alphas[i], self.alpha_bars[i], self.alpha_bars[i - 1])
+        batch = isinstance(t, Tensor) and t.ndim > 0
+        i = self._check_batch(t, like) if batch else check_index("t", t, 1, self.T)
+        rows = (self.betas[i], self.alphas[i], self.alpha_bars[i], self.alpha_bars[i - 1])
+        if not batch:
             return Coefficients(*(row.item() for row in rows))
-        index = self._check_batch(t, like)
-        rows = torch.stack(
-            (
-                self.betas[index],
-                self.alphas[index],
-                self.alpha_bars[index],
-                self.alpha_bars[index - 1],
-            )
-        )
         if like is not None:
-            rows = rows.to(
-                like.device, torch.float32 if like.device.type == "mps" else torch.float64
-            )
-            rows = rows.view(4, *t.shape, *(1,) * (like.ndim - 1))  # (4, B, 1, ...)
+            dtype = torch.float32 if like.device.type == "mps" else torch.float64
+            shape = (4, len(t), *(1,) * (like.ndim - 1))  # (4, B, 1, ...)
+            rows = torch.stack(rows).to(like.device, dtype).view(shape)
         return Coefficients(*rows)
 
     def between(self, s: int, t: int) -> Coefficients:
@@ -172,10 +163,8 @@ def cosine_schedule(T: int = 1000, s: float = 0.008, beta_max: float = 0.999) ->
     check_number("beta_max", beta_max, "(0, 1)")
     t = torch.arange(T + 1, dtype=torch.float64)
     f = torch.cos((t / T + s) / (1 + s) * math.pi / 2) ** 2
-    betas = torch.cat(
-        (torch.zeros(1, dtype=torch.float64), (1 - f[1:] / f[:-1]).clamp(max=beta_max))
-    )
-    return NoiseSchedule(betas)
+    betas = (1 - f[1:] / f[:-1]).clamp(max=beta_max)
+    return NoiseSchedule(torch.cat((torch.zeros(1, dtype=torch.float64), betas)))
 
 
 SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
