@@ -26,9 +26,13 @@ def test_round_trip_is_the_identity_for_all_levels(dtype):
     assert torch.equal(to_uint8(to_model_range(LEVELS).to(dtype)), LEVELS)
 
 
-def test_half_precision_survives_the_round_trip():
-    # float16 resolves 1/127.5 everywhere in [-1, 1]: 2^-11 below 1 against a half bin of 2^-8.
-    assert torch.equal(to_uint8(to_model_range(LEVELS).half()), LEVELS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_not_rounded_twice(dtype):
+    """Every half-precision number in [-1, 1] gives the level that is nearest to it."""
+    x = torch.arange(-(2**15), 2**15).to(torch.int16).view(dtype)
+    x = x[x.abs() <= 1]
+    exact = (x.double().numpy() + 1) * 127.5
+    assert (np.abs(to_uint8(x).numpy() - exact) <= 0.5 + 1e-5).all()
 
 
 @given(level=st.integers(0, 255), shift=st.floats(-0.49, 0.49))

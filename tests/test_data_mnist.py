@@ -21,8 +21,8 @@ import torch
 
 from ddpm_lessons.data import Batches, DataError, Digits, load_mnist, mnist, status
 
-# The md5 of the raw files as torchvision's users, keras and others have published them: digests
-# that do not come from our own copy.
+# The md5 of the raw files as others have published them: digests that do not come from
+# our own copy.
 MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -172,6 +172,14 @@ def test_digits_and_batches_survive_pickling(cache):
 
 
 # No network
+
+
+def test_torchvision_is_not_told_to_download(cache, monkeypatch):
+    def refuse(self):
+        raise AssertionError("torchvision was told to download")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", refuse)
+    load_mnist("test", root=cache)
 
 
 def test_first_use_in_a_fresh_interpreter_asks_no_network_and_imports_late(tmp_path):

@@ -33,7 +33,7 @@ def to_uint8(x: Tensor) -> Tensor:
     nans = int(x.isnan().sum())
     if nans:
         raise ValueError(f"x has NaN in {nans} of {x.numel()} values, expected numbers in [-1, 1]")
-    x = x.detach().to(torch.promote_types(x.dtype, torch.float32))  # half precision cannot round
+    x = x.detach().to(torch.promote_types(x.dtype, torch.float32))  # one rounding
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
