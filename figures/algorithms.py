@@ -184,7 +184,7 @@ def sampling_loop() -> Figure:
     fresh = picture(axes, (510, 254), z, side=76, colour=NOISE)
     plus = box(axes, Place(510, low, 46, 46), "+", colour=NOISE, size=20)
     x_prev = picture(axes, (262, low), steps[t - 1], colour=INK)
-    end = picture(axes, (78, low), steps[0], colour=SIGNAL)
+    end = picture(axes, (78, low), steps[0], colour=NETWORK)
     for a, b in ((start, x_t), (x_t, network), (network, found)):
         arrow(axes, a.at("right", 5), b.at("left", 5))
     for a, b in ((mean, plus), (plus, x_prev), (x_prev, end)):
@@ -209,7 +209,7 @@ def _sampling_words(axes: Axes) -> None:
         ((764, 440), mean, 14, NETWORK),
         ((510, 402), r"$\sigma_t\,z$, but none at $t=1$", 13.5, NOISE),
         ((262, 430), "$x_{t{-}1}$", 16, INK),
-        ((78, 430), "$x_0$, a digit", 13.5, SIGNAL),
+        ((78, 430), "$x_0$, a digit", 13.5, NETWORK),
     ):
         write(axes, at, words, size=size, colour=colour)
     write(axes, (276, 216), r"$t\leftarrow t-1$", size=14, align="left")

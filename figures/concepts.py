@@ -142,9 +142,9 @@ def posterior() -> Figure:
         (0.1, "posterior\n$q(x_{t{-}1}\\,|\\,x_t,x_0)$", NETWORK),
         (1.6, "prior\n$q(x_{t{-}1}\\,|\\,x_0)$", SIGNAL),
     ):
-        left.text(x, 1.24, words, color=colour, size=13, ha="center", va="center", linespacing=1.4)
-    right.text(0.602, 1.24, "likelihood and posterior\none upon the other", color=NETWORK, size=13,
-               ha="center", va="center", linespacing=1.4)  # fmt: skip
+        left.text(x, 1.36, words, color=colour, size=13, ha="center", va="top", linespacing=1.4)
+    right.text(0.602, 1.36, "likelihood and posterior\none upon the other", color=NETWORK, size=13,
+               ha="center", va="top", linespacing=1.4)  # fmt: skip
     right.text(-0.55, 0.6, "prior", color=SIGNAL, size=13, ha="right")
     return figure
 
