@@ -105,7 +105,7 @@ print("states kept:", len(walk))
 
 # %% tags=["nbval-ignore-output"]
 show(
-    plots.strip(walk, [f"t = {t}" for t in kept]),
+    plots.image_rows([torch.cat(walk)], [f"t = {t}" for t in kept]),
     alt="A handwritten 3 at eight timesteps. Grain appears at t = 50, the digit is still plain at 200, "
     "a ghost at 400, and nothing but static at 600 and 1000.",
 )
@@ -114,8 +114,6 @@ show(
 # At $t = 1000$ the digit is gone: the mean has drifted to zero and the noise has won. That is the
 # point. The end of the chain looks the same whatever we started from, so that later we can start
 # there *without* an image, from pure noise.
-#
-# ![A digit dissolves from left to right in eight steps, from clean at t = 0 to static at t = 1000](../figures/forward_chain.png)
 #
 # ### Exercise 1.1 · One step
 #
@@ -128,7 +126,7 @@ show(
 
 # %% tags=["nbval-ignore-output"]
 def my_step(x_prev, beta, eps):
-    ...  # your line: return the new image
+    return ...  # replace the dots: the new image
 
 
 lesson01.one_step(my_step)
@@ -166,14 +164,14 @@ lesson01.one_step(my_step)
 # %%
 tiny = NoiseSchedule(torch.tensor([0.0, 0.4, 0.6, 0.8, 0.99]))  # betas[0] = 0: the clean image
 mean, var = 0.8, 0.0
-print(" t   beta  alpha  alpha_bar |  walked: mean    var |  jumped: mean    var")
+print(" t  beta  alpha  alpha_bar |  walked: mean  variance |  jumped: mean  variance")
 for t in range(1, tiny.T + 1):
     c = tiny.at(t)
     mean, var = c.alpha**0.5 * mean, c.alpha * var + c.beta
     jump = q_marginal(0.8, c)
     print(
-        f"{t:2}   {c.beta:.2f}   {c.alpha:.2f}    {c.alpha_bar:.5f} |        {mean:.5f} {var:.5f}"
-        f" |        {jump.mean:.5f} {jump.var:.5f}"
+        f"{t:2}  {c.beta:.2f}   {c.alpha:.2f}    {c.alpha_bar:.5f} |       {mean:.5f}   {var:.5f}"
+        f" |       {jump.mean:.5f}   {jump.var:.5f}"
     )
 
 # %% [markdown]
@@ -211,13 +209,16 @@ print(f"{signal:.3f} + {noise:.3f} = {q_sample(0.8, c, 0.3):.3f}")
 # Both roots are 0.707, so you may read that the image is "70.7 % signal and 70.7 % noise". That
 # adds up to more than a whole because it counts **amplitudes**. What adds up is the **variance**:
 # $\bar\alpha_t + (1 - \bar\alpha_t) = 1$, here half and half. Mixing up the two is the commonest
-# mistake in diffusion code, and an exercise below will try it on you.
+# mistake in diffusion code, and an exercise below will try it on you. In the picture the bars are
+# shares of the variance, and the numbers under them are amplitudes:
+#
+# ![Two digits, a 5 and an 8, at t = 0, 20, 50, 100, 200, 300, 500 and 1000. Grain grows until nothing is left of them. Bars below show the share of the variance that is still signal: all of it at t = 0, about a third at 300, hardly any at 1000](../figures/forward_chain.png)
 
 # %% tags=["nbval-ignore-output"]
 show_source(q_marginal, q_sample)
 
 # %% [markdown]
-# ![One arrow leads from the clean digit to the noisy one at t, past the chain of single steps below it](../figures/closed_form_jump.svg)
+# ![Above, one long arrow jumps from a clean 2 to its noisy version at t = 260, over the chain of 260 small steps. Below, the sum: 0.71 times the clean digit plus 0.71 times noise is the noisy digit](../figures/closed_form_jump.svg)
 #
 # ### Drag it
 #
@@ -248,7 +249,7 @@ explore_forward(digits)
 
 # %% tags=["nbval-ignore-output"]
 def my_q_sample(x_0, c, eps):
-    ...  # your line: return x_t
+    return ...  # replace the dots: x_t
 
 
 lesson01.jump(my_q_sample)
@@ -272,7 +273,7 @@ for t in (1, 100, 259, 260, 500, 1000):
 # %% [markdown]
 # **A remark on the worked examples.** They use $\bar\alpha_{500} = 0.5$, a round number for
 # illustration. With the linear schedule $\bar\alpha_{500}$ is 0.0786; signal and noise are even
-# between $t = 259$ and $260$. At half time the linear schedule has destroyed nine tenths of the image.
+# between $t = 259$ and $260$. At half time the linear schedule has destroyed nine tenths of the image's variance.
 #
 # Is that wasteful? Nichol & Dhariwal (2021) thought so and proposed a schedule whose
 # $\bar\alpha_t$ falls like a squared cosine, slowly at both ends:
@@ -282,7 +283,7 @@ schedules = {name: make() for name, make in SCHEDULES.items()}
 show(
     plots.schedule_curves(schedules),
     alt="Curves over t for the linear and the cosine schedule. alpha_bar of the linear one falls to one half "
-    "at t = 260 and is near zero from 700 on; the cosine one crosses one half at t = 496 and "
+    "at t = 260 and is near zero from 700 on; the cosine one crosses one half at t = 497 and "
     "falls evenly.",
 )
 
@@ -306,10 +307,11 @@ for name, s in schedules.items():
 from ddpm_lessons.show.player import player
 
 timesteps = list(range(0, 1001, 10))
-panels = {
-    name: [x[0] for x in forward_states(x_0, s, timesteps, generator=torch.Generator().manual_seed(1))]
-    for name, s in schedules.items()
-}
+panels = {}
+for name, s in schedules.items():
+    generator = torch.Generator().manual_seed(1)  # the same noise for both
+    states = forward_states(x_0, s, timesteps, generator=generator)
+    panels[name] = torch.cat(states)
 alts = [
     f"t = {t}: signal {schedules['linear'].alpha_bars[t] ** 0.5:.2f} under the linear schedule, "
     f"{schedules['cosine'].alpha_bars[t] ** 0.5:.2f} under the cosine schedule"
@@ -329,13 +331,13 @@ player(panels, alts, values=timesteps)
 
 # %% tags=["nbval-ignore-output"]
 def my_alpha_bars(betas):
-    ...  # your line: return the T + 1 values of alpha_bar
+    return ...  # replace the dots: the T + 1 values of alpha_bar
 
 
 lesson01.alpha_bars(my_alpha_bars)
 
 # %% [markdown]
-# ### Exercise 1.4 · Half gone
+# ### Exercise 1.4 · Mostly noise
 #
 # Under the linear schedule with $T = 1000$: what is the first $t$ at which **more than three
 # quarters of the variance** of $x_t$ is noise? Find it in code; put the number below.
@@ -344,7 +346,7 @@ lesson01.alpha_bars(my_alpha_bars)
 # <code>schedule.at(t).alpha_bar</code> gives it for one t.</details>
 
 # %% tags=["nbval-ignore-output"]
-my_t = ...  # your answer: a whole number
+my_t = ...  # replace the dots: a whole number
 
 lesson01.mostly_noise(my_t)
 
@@ -355,7 +357,7 @@ lesson01.mostly_noise(my_t)
 # library, and its arrays have $T + 1$ entries, so that `alpha_bars[t]` *is* $\bar\alpha_t$, and $\bar\alpha_0 = 1$
 # needs no special case. Most code, the article's too, counts from 0 to $T - 1$ because Python lists do.
 #
-# ![Two rulers above each other. Above, this library: cells 0 to T, cell 0 is the clean image. Below, 0-based code: cells 0 to T-1, each lying one place further left, with no cell for the clean image](../figures/conventions.svg)
+# ![Under the pictures x_0, x_1, x_2 ... x_1000 stand two rows of cells. In this course betas[0] is 0 and belongs to the clean image, and betas[1] is beta_1. In 0-based code the clean image has no entry, and betas[0] is beta_1](../figures/conventions.svg)
 #
 # | the same thing | paper, this library | article's code, Hugging Face diffusers |
 # |---|---|---|
@@ -401,7 +403,7 @@ ends = [
     for s, g in zip((short, cosine_schedule(T=50), schedule), seeds, strict=True)
 ]
 show(
-    plots.strip(ends, ["linear betas, T = 50", "cosine, T = 50", "linear, T = 1000"]),
+    plots.image_rows([torch.cat(ends)], ["linear, 50", "cosine, 50", "linear, 1000"]),
     alt="The last state of three schedules. With 50 steps of the linear betas the digit 3 is still plain to "
     "see; with 50 cosine steps and with 1000 linear steps there is only static.",
 )
@@ -419,7 +421,8 @@ show(
 exact = 1 - schedule.alpha_bars[1]
 rough = 1 - schedule.alpha_bars[1].float()
 print(f"1 - alpha_bar_1 in float64: {exact.item():.10f}")
-print(f"1 - alpha_bar_1 in float32: {rough.item():.10f}  ({abs(rough.item() / exact.item() - 1):.3%} off)")
+print(f"1 - alpha_bar_1 in float32: {rough.item():.10f}")
+print(f"off by {abs(rough.item() / exact.item() - 1):.3%}")
 
 # %% [markdown]
 # That is what `@equation` above the functions is for: coefficients stay float64 until the equation has
