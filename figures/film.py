@@ -20,9 +20,10 @@ HOLD, STEP, TURN = 1600, 60, 400  # milliseconds a frame: a clean digit, on the 
 
 
 def digit_film() -> list[Image.Image]:
-    """Three handwritten digits side by side dissolve into noise while a line below them fills up
-    and the number t rises from 0 to 1000; then t falls again and three other digits emerge. They
-    dissolve and the first three come back: the film runs in a circle.
+    """Three digits side by side, a 4, a 5 and a 3 that the network has made, dissolve into noise
+    while a line below them fills up and the number t rises from 0 to 1000. Then t falls again and
+    the network makes three others of it, a 2, a 6 and a 7. They dissolve and the first three come
+    back: the film runs in a circle.
     """
     noise_a, noise_b = (noise(FILM_SEED, 40)[picks] for picks in (FILM_PICKS, FILM_OTHERS))
     first = _reverse(noise_a)[-1][1]
