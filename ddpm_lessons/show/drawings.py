@@ -21,16 +21,16 @@ from ddpm_lessons.show.charts import (
 from ddpm_lessons.show.pictures import describe, picture
 
 # ipywidgets gives its sliders no accessible name. A picture, once it is loaded, hands each slider
-# of its explorer the label beside it, and the timestep slider the description of the picture; and
-# again a second later, because the sliders may not be there yet.
+# of its explorer the label before it and the number behind it, and the timestep slider its own
+# description; and again a second later, because the sliders may not be there yet.
 ON_LOAD = (
     "const name = () => { const box = this.closest('.ddpm-explorer');"
     "for (const slider of box ? box.querySelectorAll('.widget-slider') : []) {"
-    "const handle = slider.querySelector('[role=slider]');"
-    "const label = slider.querySelector('.widget-label');"
-    "if (handle &amp;&amp; label) handle.setAttribute('aria-label', label.textContent);"
-    "if (handle &amp;&amp; this.alt &amp;&amp; slider.classList.contains('ddpm-time'))"
-    " handle.setAttribute('aria-valuetext', this.alt); } };"
+    "const [handle, label, number] = ['[role=slider]', '.widget-label', '.widget-readout']"
+    ".map((part) => slider.querySelector(part)); if (!handle || !label || !number) continue;"
+    "const said = slider.classList.contains('ddpm-time') ? this.alt : number.textContent;"
+    "handle.setAttribute('aria-label', label.textContent);"
+    "handle.setAttribute('aria-valuetext', said); } };"
     "name(); setTimeout(name, 1000)"
 )
 EMPTY_IMAGE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"

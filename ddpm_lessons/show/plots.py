@@ -207,6 +207,7 @@ def image_rows(
     if any(len(row) != len(titles) for row in rows) or not rows:
         raise ValueError(f"rows have {[len(row) for row in rows]} images, expected {len(titles)}")
     figure = Figure(figsize=(1.15 * len(titles) + 0.3, 1.15 * len(rows) + 0.45))
+    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04)
     grid = figure.subplots(len(rows), len(titles), squeeze=False)
     for i, row in enumerate(rows):
         for axes, image in zip(grid[i], to_uint8(row).cpu(), strict=True):

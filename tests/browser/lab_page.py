@@ -20,6 +20,7 @@ BENIGN = re.compile(
 SESSION = "window.jupyterapp.shell.currentWidget.sessionContext.session"
 READY = (
     "window.jupyterapp?.shell.currentWidget?.context?.isReady && "
+    "window.jupyterapp.shell.currentWidget.context.path === PATH && "
     f"{SESSION}?.kernel?.status === 'idle'"
 )
 
@@ -35,14 +36,16 @@ def write_notebook(path: Path, sources: Sequence[str]) -> None:
 class LabPage:
     """One browser page with one notebook open."""
 
-    def __init__(self, browser: object, address: str) -> None:
+    def __init__(self, browser: object, lab: object, name: str) -> None:
         self.page = browser.new_page(viewport={"width": 1280, "height": 1000})
         self.page.set_default_timeout(120_000)  # starting takes long where the machine is busy
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
         self.page.on("console", self._listen)
-        self.page.goto(address)
-        self.wait_until(READY)
+        # A workspace of its own, or JupyterLab would open what another page had open as well.
+        where = f"lab/workspaces/{Path(name).stem}/tree/{name}"
+        self.page.goto(f"{lab.address}/{where}?token={lab.token}")
+        self.wait_until(READY.replace("PATH", repr(name)))
         self.page.set_default_timeout(20_000)
 
     def _listen(self, message: object) -> None:
