@@ -17,8 +17,7 @@ EpsModel = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> eps, with t (B,) in
 
 
 def equation(function: Callable) -> Callable:
-    """Check the images and coefficients that `function` is given, and return its result in the
-    images' dtype.
+    """Check the images and coefficients given to `function`; return its result in their dtype.
 
     Images are numbers or floating tensors of one shape on one device. `c` (a `Coefficients`) holds
     numbers in (0, 1), or tensors with as many dimensions as the images that broadcast to their
@@ -42,9 +41,7 @@ def equation(function: Callable) -> Callable:
 
 
 def check_images(name: str, x: object) -> None:
-    """Raise ValueError unless `x` is a non-empty floating tensor with a batch dimension and finite
-    entries.
-    """
+    """Raise ValueError unless `x` is a floating tensor (B, ...), not empty, of finite entries."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise ValueError(f"{name} has {_kind(x)}, expected a floating-point tensor")
     if x.ndim == 0 or x.numel() == 0:
@@ -95,8 +92,9 @@ def _check_coefficients(c: object, images: dict[str, Tensor]) -> None:
 
 
 def fits(part: Sequence[int], whole: Sequence[int]) -> bool:
-    """Whether a tensor of shape `part` multiplies one of shape `whole` entry by entry: a single
-    number, or as many dimensions, each of full size or 1.
+    """Whether shape `part` multiplies shape `whole` without growing it.
+
+    It does as a single number, or with as many dimensions, each of full size or 1.
     """
     sizes = zip(part, whole, strict=False)
     return len(part) in (0, len(whole)) and all(size in (1, full) for size, full in sizes)
@@ -183,10 +181,9 @@ def randn_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
 @torch.no_grad()
 def predict_noise(eps_model: EpsModel, x_t: Tensor, t: int) -> Tensor:
-    """One call of the network outside training: t as (B,) int64, eval mode, no gradient; its mode
-    is put back.
+    """One call of the network outside training: t as (B,) int64, in eval mode, no gradient.
 
-    Raises ValueError where the answer has not the shape of x_t.
+    Its mode is put back. Raises ValueError where the answer has not the shape of x_t.
     """
     modules = eps_model.modules() if isinstance(eps_model, torch.nn.Module) else ()
     training = [module for module in modules if module.training]

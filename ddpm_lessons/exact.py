@@ -65,17 +65,13 @@ class Mixture:
         return cls(x_0, torch.zeros(len(x_0)), share)
 
     def noised(self, alpha_bar: float) -> "Mixture":
-        """The marginal q(x_t) where alpha_bar_t = alpha_bar: means times its root, var alpha_bar
-        var + 1 - alpha_bar.
-        """
+        """The marginal q(x_t) where alpha_bar_t = alpha_bar: again a mixture, by Eq. (4)."""
         check_number("alpha_bar", alpha_bar, "[0, 1]")
         means = alpha_bar**0.5 * self.means
         return Mixture(means, alpha_bar * self.var + (1 - alpha_bar), self.weights)
 
     def log_density(self, x: Tensor) -> Tensor:
-        """log of the density at x, (B, *shape) -> (B,), in nats. Raises ValueError where a
-        variance is 0.
-        """
+        """Log-density at x in nats, (B, *shape) -> (B,). Raises ValueError where var is 0."""
         return self._log_joint(self._rows(x), 1.0).logsumexp(dim=1).to(x.device, x.dtype)
 
     def score(self, x: Tensor) -> Tensor:
@@ -83,11 +79,10 @@ class Mixture:
         return self._score(self._rows(x), 1.0).view(x.shape).to(x.device, x.dtype)
 
     def eps_model(self, schedule: NoiseSchedule) -> Callable[[Tensor, Tensor], Tensor]:
-        """The ideal eps(x_t, t) = E[eps | x_t] = -sqrt(1 - alpha_bar_t) score(x_t), the minimum of
-        Eq. (14).
+        """The ideal eps(x_t, t) = E[eps | x_t] = -sqrt(1 - alpha_bar_t) score(x_t).
 
-        It takes x_t (B, *shape) and t (B,) int64 in 1..T, as a trained network does. Raises
-        ValueError, as it does where these do not fit.
+        It is the minimum of Eq. (14). It takes x_t (B, *shape) and t (B,) int64 in 1..T, as a
+        trained network does. Raises ValueError, as it does where these do not fit.
         """
 
         if not isinstance(schedule, NoiseSchedule):
@@ -120,8 +115,9 @@ class Mixture:
         return x.to("cpu", torch.float64).reshape(len(x), -1)
 
     def _log_joint(self, x: Tensor, alpha_bar: float | Tensor) -> Tensor:
-        """log(weights_k N(x; component k at alpha_bar)), (B, D) -> (B, K); alpha_bar a number or
-        (B, 1).
+        """log(weights_k N(x; component k at alpha_bar)), (B, D) -> (B, K).
+
+        alpha_bar is a number or (B, 1).
         """
         means = self.means.flatten(1) if self.means.ndim > 1 else self.means[:, None]  # (K, D)
         var = alpha_bar * self.var + (1 - alpha_bar)  # (K,) or (B, K)
@@ -150,8 +146,7 @@ class Mixture:
 
 
 def reverse_density(mixture: Mixture, grid: Tensor, x_t: float, c: Coefficients) -> Tensor:
-    """The true q(x_{t-1} | x_t) on a grid of numbers, by Bayes' rule and quadrature (trapezoidal
-    rule).
+    """The true q(x_{t-1} | x_t) on a grid of numbers, by Bayes' rule and the trapezoidal rule.
 
     q(x_t | x_{t-1}) q(x_{t-1}) / q(x_t): the marginals contain the whole data set, which is why
     nobody can compute this for images. `mixture` is over numbers (shape () or (1,)); `grid` is

@@ -10,9 +10,7 @@ from ddpm_lessons.door import check_number, check_same, fits, randn_like
 
 
 class Gaussian(NamedTuple):
-    """N(mean, var I): floats, or tensors where `var` broadcasts to `mean`. `var` is a variance,
-    not its root.
-    """
+    """N(mean, var I): floats, or tensors where `var`, a variance and not its root, fits `mean`."""
 
     mean: float | Tensor
     var: float | Tensor
@@ -29,8 +27,7 @@ class Gaussian(NamedTuple):
         return self.mean + self.var**0.5 * randn_like(self.mean, generator)
 
     def log_prob(self, x: float | Tensor) -> float | Tensor:
-        """log N(x; mean, var) entry by entry, in nats (sum over an image's entries for its
-        log-density).
+        """log N(x; mean, var) entry by entry, in nats; an image's log-density is their sum.
 
         Raises ValueError where var is not positive, or x has not the mean's shape.
         """
@@ -55,9 +52,7 @@ def _log(value: float | Tensor) -> float | Tensor:
 
 
 def check_gaussian(name: str, p: object, interval: str = "(0, inf)") -> None:
-    """Raise ValueError unless p is a Gaussian whose variance fits the mean and lies in
-    `interval`.
-    """
+    """Raise ValueError unless p is a Gaussian whose var fits its mean and lies in `interval`."""
     if not isinstance(p, Gaussian):
         raise ValueError(f"{name} has type {type(p).__name__}, expected a Gaussian")
     prefix = f"{name}." if name else ""

@@ -1,6 +1,4 @@
-"""What the network is trained on (Eq. 14), and the variational bound that it comes from, in bits
-per dimension.
-"""
+"""What the network is trained on, and the variational bound that it comes from, in bits/dim."""
 
 import math
 from typing import NamedTuple
@@ -30,12 +28,11 @@ def simple_loss(
     *,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Eq. (14): L_simple = E ||eps - eps_theta(x_t, t)||^2, with t uniform in 1..T and eps from
-    N(0, I), one of each per image.
+    """Eq. (14): L_simple = E ||eps - eps_theta(x_t, t)||^2.
 
-    The mean over entries, not the sum, as in the paper's code: a network that always answers 0
-    scores 1. x_0 is (B, ...); returns a scalar in at least float32. Raises ValueError where the
-    shapes do not match.
+    One t, uniform in 1..T, and one eps from N(0, I) for each image. The mean over entries, not the
+    sum, as in the paper's code: a network that always answers 0 scores 1. x_0 is (B, ...); returns
+    a scalar in at least float32. Raises ValueError where the shapes do not match.
     """
     check_loop(eps_model, schedule, generator)
     check_images("x_0", x_0)

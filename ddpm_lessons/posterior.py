@@ -1,6 +1,4 @@
-"""One step back: the true posterior q(x_{t-1} | x_t, x_0), and the model's step p_theta(x_{t-1} |
-x_t).
-"""
+"""One step back: the posterior q(x_{t-1} | x_t, x_0), and the model's p_theta(x_{t-1} | x_t)."""
 
 from typing import NamedTuple
 
@@ -67,8 +65,7 @@ def p_step(
     variance: str = "beta",
     clip_x0: float | None = None,
 ) -> ReverseStep:
-    """Eq. (1): the model's step p_theta(x_{t-1} | x_t) = N(mu_theta, sigma_t^2 I), given the
-    predicted eps.
+    """Eq. (1): the model's step p_theta(x_{t-1} | x_t) = N(mu_theta, sigma_t^2 I), from its eps.
 
     `variance="beta"` is sigma_t^2 = beta_t, `"posterior"` is beta-tilde_t (section 3.2).
     `clip_x0=None` takes the mean by Eq. (11); a number clips x0_hat to [-clip_x0, clip_x0] first

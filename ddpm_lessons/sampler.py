@@ -27,9 +27,7 @@ from ddpm_lessons.schedule import NoiseSchedule
 
 
 class Step(NamedTuple):
-    """One state of the chain: x_t, and the clean image x0_hat that the network sees in it (x
-    itself at t = 0).
-    """
+    """One state: x_t, and x0_hat, the clean image that the network sees in it (at t = 0, x)."""
 
     t: int
     x: Tensor
@@ -45,8 +43,7 @@ def ddpm(
     clip_x0: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Iterator[Step]:
-    """Algorithm 2: ancestral sampling. Yields T + 1 states, t = T ... 0, after exactly T calls of
-    eps_model.
+    """Algorithm 2: ancestral sampling. Yields T + 1 states, t = T ... 0, by T calls of eps_model.
 
     x_T is (B, ...) noise; `variance` and `clip_x0` as in `p_step`; noise is drawn for the whole
     batch at each t > 1, and none at t = 1. Raises ValueError, at the first step, where an argument
@@ -74,13 +71,13 @@ def ddim(
     clip_x0: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Iterator[Step]:
-    """DDIM (Song, Meng & Ermon 2021, Eq. 12): jumps over a sub-grid of 1..T; yields steps + 1
-    states, T ... 0.
+    """DDIM (Song, Meng & Ermon 2021, Eq. 12): jumps over a sub-grid of 1..T, from T to 0.
 
-    `steps` grid points spread evenly from T to 1, or an explicit falling grid `timesteps`. `eta`
-    in [0, 1] scales the noise: 0 draws none, 1 draws as much as the posterior of each jump has,
-    which over all T steps is `ddpm(variance="posterior")`. Exactly one call of eps_model a grid
-    point. Raises ValueError, at the first step, where an argument does not fit.
+    Yields one state for each grid point, and the state at 0. `steps` grid points spread evenly
+    from T to 1, or an explicit falling grid `timesteps`. `eta` in [0, 1] scales the noise: 0 draws
+    none, 1 draws as much as the posterior of each jump has, which over all T steps is
+    `ddpm(variance="posterior")`. Exactly one call of eps_model a grid point. Raises ValueError, at
+    the first step, where an argument does not fit.
     """
     check_loop(eps_model, schedule, generator)
     check_images("x_T", x_T)

@@ -13,9 +13,7 @@ from ddpm_lessons.door import as_float64, check_index, check_number
 
 
 class Coefficients(NamedTuple):
-    """The four numbers that the equations of step t use: floats, or tensors shaped to multiply a
-    batch.
-    """
+    """The four numbers of step t: floats, or tensors shaped to multiply a batch of images."""
 
     beta: float | Tensor  # variance of the noise that step t adds, in (0, 1)
     alpha: float | Tensor  # 1 - beta
@@ -95,11 +93,11 @@ class NoiseSchedule:
         return Coefficients(*rows)
 
     def between(self, s: int, t: int) -> Coefficients:
-        """The coefficients of one jump from x_s to x_t, 0 <= s < t <= T, as floats; `between(t -
-        1, t)` is `at(t)`.
+        """The coefficients of one jump from x_s to x_t, 0 <= s < t <= T, as floats.
 
-        A jump is a step of the forward process with alpha = alpha_bar_t / alpha_bar_s. DDIM walks
-        such jumps back. Raises ValueError where s or t leave their range.
+        A jump is a step of the forward process with alpha = alpha_bar_t / alpha_bar_s, and
+        `between(t - 1, t)` is `at(t)`. DDIM walks such jumps back. Raises ValueError where s or t
+        leave their range.
         """
         t = check_index("t", t, 1, self.T)
         s = check_index("s", s, 0, t - 1)
@@ -152,11 +150,10 @@ def linear_schedule(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -
 
 
 def cosine_schedule(T: int = 1000, s: float = 0.008, beta_max: float = 0.999) -> NoiseSchedule:
-    """betas for which alpha_bar_t follows cos^2, as in Nichol & Dhariwal (2021), Eq. 17; each at
-    most beta_max.
+    """betas, each at most beta_max, whose alpha_bar_t follow cos^2: Nichol & Dhariwal (2021).
 
-    The offset s keeps beta_1 from vanishing. Without the clip beta_T would be 1 and 1 / alpha_T
-    infinite. Raises ValueError where T < 1, s < 0 or beta_max leaves (0, 1).
+    Their Eq. 17. The offset s keeps beta_1 from vanishing. Without the clip beta_T would be 1 and
+    1 / alpha_T infinite. Raises ValueError where T < 1, s < 0 or beta_max leaves (0, 1).
     """
     T = check_index("T", T, 1, 10**6)
     check_number("s", s, "[0, inf)")
