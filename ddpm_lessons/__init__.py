@@ -1,5 +1,4 @@
-"""ddpm_lessons: the small, exact library behind the course on denoising diffusion probabilistic
-models.
+"""ddpm_lessons: the small, exact library behind the course on denoising diffusion models.
 
 The mathematics lies flat here, in reading order: schedule, gaussian, forward, posterior, exact,
 loss, sampler.
@@ -8,7 +7,7 @@ loss, sampler.
 from ddpm_lessons.exact import Mixture, reverse_density
 from ddpm_lessons.forward import predict_eps, predict_x0, q_marginal, q_sample, q_step
 from ddpm_lessons.gaussian import Gaussian
-from ddpm_lessons.loss import Bound, bound, decoder_log_likelihood, simple_loss
+from ddpm_lessons.loss import Bound, bound, decoder_log_likelihood, noise_weight, simple_loss
 from ddpm_lessons.posterior import p_mean_from_eps, p_step, q_posterior
 from ddpm_lessons.sampler import SAMPLERS, Step, ddim, ddpm
 from ddpm_lessons.schedule import (
@@ -36,6 +35,7 @@ __all__ = [
     "ddpm",
     "decoder_log_likelihood",
     "linear_schedule",
+    "noise_weight",
     "p_mean_from_eps",
     "p_step",
     "predict_eps",

@@ -12,13 +12,14 @@ from ddpm_lessons.door import (
     check_images,
     check_loop,
     check_same,
+    equation,
     predict_noise,
     randn_like,
 )
 from ddpm_lessons.forward import q_marginal, q_sample
 from ddpm_lessons.gaussian import Gaussian, check_gaussian
 from ddpm_lessons.posterior import p_step, q_posterior
-from ddpm_lessons.schedule import NoiseSchedule
+from ddpm_lessons.schedule import Coefficients, NoiseSchedule
 
 
 def simple_loss(
@@ -61,6 +62,16 @@ class Bound(NamedTuple):
         return self.prior + self.denoising.sum(dim=0) + self.reconstruction
 
 
+@equation
+def noise_weight(c: Coefficients, var: float | Tensor) -> float | Tensor:
+    """Eq. (8, 12): what L_{t-1} multiplies ||eps - eps_theta||^2 with, for sigma_t^2 = var.
+
+    Eq. (8), ||mu-tilde - mu_theta||^2 / (2 sigma_t^2), with both means written by Eq. (11):
+    beta_t^2 / (2 sigma_t^2 alpha_t (1 - alpha_bar_t)), in nats for each unit of squared error.
+    """
+    return c.beta**2 / (2 * var * c.alpha * (1 - c.alpha_bar))
+
+
 def bound(
     eps_model: EpsModel,
     schedule: NoiseSchedule,
@@ -70,12 +81,12 @@ def bound(
     clip_x0: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Bound:
-    """Eq. (5): -log p(x_0) <= L_T + sum_{t>1} L_{t-1} + L_0, each expectation over x_t by one draw.
+    """Eq. (3, 5): -log p(x_0) <= L_T + sum_{t>1} L_{t-1} + L_0.
 
-    x_0 is (B, ...) with 8-bit values scaled to [-1, 1]; T calls of `eps_model`; float64 on the CPU.
-    beta-tilde_1 = 0 cannot be a variance of Eq. (13): at t = 1 both choices of `variance` use
-    beta-tilde_2, as the paper's code does. Raises ValueError where x_0 leaves [-1, 1] or a choice
-    is unknown.
+    Each expectation over x_t is estimated by one draw. x_0 is (B, ...) with 8-bit values scaled to
+    [-1, 1]; T calls of `eps_model`; float64 on the CPU. beta-tilde_1 = 0 cannot be a variance of
+    Eq. (13): at t = 1 both choices of `variance` use beta-tilde_2, as the paper's code does.
+    Raises ValueError where x_0 leaves [-1, 1] or a choice is unknown.
     """
     check_loop(eps_model, schedule, generator)
     _check_range("x_0", x_0)

@@ -16,6 +16,10 @@ from ddpm_lessons import (
     ddpm,
     decoder_log_likelihood,
     linear_schedule,
+    noise_weight,
+    p_step,
+    q_posterior,
+    q_sample,
     simple_loss,
 )
 
@@ -41,6 +45,31 @@ class Recorder:
         self.x_t.append(x_t)
         self.t.append(t)
         return self.answer(x_t, t)
+
+
+# --- Eq. (8, 12) -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [SHORT, ()])
+@pytest.mark.parametrize("variance", ["beta", "posterior"])
+def test_the_weight_turns_the_error_of_the_noise_into_the_kl(arguments, variance):
+    """Beyond what the right noise costs, the KL of torch's two normals is weight times error^2."""
+    schedule = linear_schedule(*arguments)
+    x_0, eps, guess = images(3, 2, 3, 4)
+    for t in {2, 3, schedule.T // 2 + 1, schedule.T}:
+        c = schedule.at(t)
+        x_t = q_sample(x_0, c, eps)
+        posterior = q_posterior(x_0, x_t, c)
+        var = c.beta if variance == "beta" else posterior.var
+        true, guessed = (
+            torch.distributions.kl_divergence(
+                torch.distributions.Normal(posterior.mean, posterior.var**0.5),
+                torch.distributions.Normal(p_step(x_t, c, e, variance=variance).p.mean, var**0.5),
+            )
+            for e in (eps, guess)
+        )
+        wanted = noise_weight(c, var) * (eps - guess) ** 2
+        torch.testing.assert_close(guessed - true, wanted, rtol=1e-8, atol=1e-12)
 
 
 # --- Eq. (14) ----------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from ddpm_lessons.data.images import to_uint8
 from ddpm_lessons.exact import Mixture
 from ddpm_lessons.forward import q_sample
 from ddpm_lessons.gaussian import Gaussian
-from ddpm_lessons.loss import Bound
 from ddpm_lessons.schedule import Coefficients, NoiseSchedule, cosine_schedule, linear_schedule
 from ddpm_lessons.show import plots
 from ddpm_lessons.show.charts import BLUE, Curve, Window, bell, chart, legend, posterior_parts
@@ -40,16 +39,10 @@ FIGURES = {
     "schedule_curves": lambda: plots.schedule_curves({"linear": LINEAR, "cosine": COSINE}),
     "marginal_densities": lambda: plots.marginal_densities(PEAKS, LINEAR),
     "posterior_curves": lambda: plots.posterior_curves(0.8, 0.6, ARTICLE),
-    "bound_terms": lambda: plots.bound_terms(BOUND),
     "image_rows": lambda: plots.image_rows([images(2), images(2)], ["a", "b"], ["one", "two"]),
     "forward_strip": lambda: plots.forward_strip(images(2), LINEAR, [0, 500, 1000]),
     "image_grid": lambda: plots.image_grid(images(5), "five"),
 }
-BOUND = Bound(
-    prior=torch.tensor([1e-4, 3e-4]),
-    denoising=torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.2, 0.4], [0.1, 0.3]]),
-    reconstruction=torch.tensor([0.5, 0.7]),
-)
 
 
 def test_every_figure_of_the_module_is_tested_here():
@@ -190,16 +183,6 @@ def test_a_bell_is_a_density_scaled_to_1_and_a_spike_without_variance():
     x, y = bell(Gaussian(0.3, 0.0), -3, 3)
     assert y.tolist() == [0, 1]
     assert x.tolist() == pytest.approx([0.3, 0.3])
-
-
-def test_bound_terms_draws_the_means_over_the_images():
-    (axes,) = plots.bound_terms(BOUND).axes
-    (t, denoising), (_, first), (_, last) = lines(axes)
-    assert t.tolist() == [2, 3]
-    assert denoising.tolist() == pytest.approx([0.3, 0.2])
-    assert first.tolist() == pytest.approx([0.6])
-    assert last.tolist() == pytest.approx([2e-4])
-    assert axes.get_title(loc="left") == "the bound: 1.1 bits per dimension"
 
 
 def drawn(figure) -> list[torch.Tensor]:

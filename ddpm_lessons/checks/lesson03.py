@@ -10,6 +10,7 @@ from torch.nn.functional import l1_loss, mse_loss
 from ddpm_lessons.checks.exercise import Exercise, Mistake
 from ddpm_lessons.forward import q_sample
 from ddpm_lessons.gaussian import Gaussian
+from ddpm_lessons.loss import noise_weight
 from ddpm_lessons.posterior import q_posterior
 from ddpm_lessons.schedule import Coefficients, NoiseSchedule, linear_schedule
 
@@ -123,14 +124,6 @@ kl = Exercise(
         ),
     ),
 )
-
-
-def noise_weight(c: Coefficients, var: float) -> float:
-    """Eq. (12): what the bound multiplies ||eps - eps_theta||^2 with, for sigma_t^2 = `var`.
-
-    beta_t^2 / (2 sigma_t^2 alpha_t (1 - alpha_bar_t)), in nats for each unit of squared error.
-    """
-    return c.beta**2 / (2 * var * c.alpha * (1 - c.alpha_bar))
 
 
 weight = Exercise(

@@ -91,7 +91,7 @@ def posterior_drawing(x_0: float, x_t: float, c: Coefficients, *, t: int) -> str
 
 
 def _posterior_numbers(x_0: float, x_t: float, c: Coefficients, t: int) -> str:
-    """Eq. (7) with its numbers: the weights are what the mean is for (1, 0) and for (0, 1)."""
+    """The numbers of Eq. (7): the weights are what the mean is for (1, 0) and for (0, 1)."""
     weight_x0, weight_xt = q_posterior(1.0, 0.0, c).mean, q_posterior(0.0, 1.0, c).mean
     p = q_posterior(x_0, x_t, c)
     lines = (

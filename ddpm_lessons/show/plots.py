@@ -18,7 +18,6 @@ from torch import Tensor
 
 from ddpm_lessons.data.images import to_uint8
 from ddpm_lessons.exact import Mixture
-from ddpm_lessons.loss import Bound
 from ddpm_lessons.schedule import Coefficients, NoiseSchedule
 from ddpm_lessons.show.chains import forward_states, spread
 from ddpm_lessons.show.chains import grid as grid_of
@@ -178,24 +177,6 @@ def posterior_curves(x_0: float, x_t: float, c: Coefficients) -> Figure:
     figure.axes[1].set_title("close up")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    return figure
-
-
-@style()
-def bound_terms(bound: Bound) -> Figure:
-    """The variational bound term by term, the mean over the images, on logarithmic axes."""
-    terms = bound.denoising.mean(dim=1)  # (T + 1,)
-    t = torch.arange(2, len(terms))
-    first, last = bound.reconstruction.mean().item(), bound.prior.mean().item()
-    figure = Figure(figsize=(8, 3.8))
-    axes = figure.subplots()
-    axes.plot(t, terms[2:], color=COLOURS[0],
-              label=f"$L_{{t-1}}$, denoising, together {terms.sum():.3g}")  # fmt: skip
-    axes.plot(1, first, "D", color=COLOURS[1], label=f"$L_0$, reconstruction: {first:.3g}")
-    axes.plot(len(terms) - 1, last, "s", color=COLOURS[2], label=f"$L_T$, prior: {last:.2g}")
-    axes.set(xscale="log", yscale="log", xlabel="$t$", ylabel="bits per dimension")
-    axes.set_title(f"the bound: {bound.total.mean():.3g} bits per dimension")
-    axes.legend()
     return figure
 
 

@@ -36,6 +36,7 @@ from ddpm_lessons import (
     cosine_schedule,
     decoder_log_likelihood,
     linear_schedule,
+    noise_weight,
     p_mean_from_eps,
     p_step,
     predict_x0,
@@ -587,7 +588,7 @@ for t in (2, 10, 100, 500, 1000):
     x_t, guess = q_sample(x_0, c, eps), eps + 0.3 * blunder
     distance = (q_posterior(x_0, x_t, c).mean - p_mean_from_eps(x_t, c, guess)) ** 2
     left = distance.sum().item() / (2 * c.beta)
-    right = lesson03.noise_weight(c, c.beta) * ((eps - guess) ** 2).sum().item()
+    right = noise_weight(c, c.beta) * ((eps - guess) ** 2).sum().item()
     print(f"t = {t:4}: by the means {left:.6f} nats, by the noise {right:.6f} nats")
 
 # %% [markdown]
@@ -634,9 +635,7 @@ for t in (1, 10, 100, 500, 1000):
 # %% tags=["nbval-ignore-output"]
 t = torch.arange(2, 1001)
 weights = {
-    name: torch.tensor(
-        [lesson03.noise_weight(c, var if name == "tilde" else c.beta) for c, var in pairs]
-    )
+    name: torch.tensor([noise_weight(c, var if name == "tilde" else c.beta) for c, var in pairs])
     for name in ("beta", "tilde")
 }
 lines = {
@@ -653,7 +652,7 @@ show(
 # %%
 for t in (2, 10, 100, 350, 1000):
     c = schedule.at(t)
-    print(f"t = {t:4}: weight {lesson03.noise_weight(c, c.beta):.4f}")
+    print(f"t = {t:4}: weight {noise_weight(c, c.beta):.4f}")
 share = weights["beta"][:49].sum() / weights["beta"].sum()
 print(f"share of all weight that lies on t = 2 ... 50: {share:.0%}, in L_simple {49 / 999:.0%}")
 
