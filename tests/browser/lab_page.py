@@ -18,6 +18,7 @@ BENIGN = re.compile(
 )
 
 SESSION = "window.jupyterapp.shell.currentWidget.sessionContext.session"
+HANG = "import re, time; time.sleep(0.5); re.match('(a+)+$', 'a' * 64 + 'b')"
 READY = (
     "window.jupyterapp?.shell.currentWidget?.context?.isReady && "
     "window.jupyterapp.shell.currentWidget.context.path === PATH && "
@@ -63,18 +64,19 @@ class LabPage:
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
-        """Keep the kernel busy for as long as the block lasts.
+        """Keep the kernel from answering for as long as the block lasts.
 
-        Not to be seen from the kernel's status: newer kernels answer widgets on another thread,
-        and report that they are idle when they have.
+        A sleep would not do: newer kernels go on answering widgets on another thread. This regular
+        expression backtracks for ever, lets no other thread run, and can be interrupted.
         """
         self.page.evaluate(
             "() => { window.working = true;"
-            "const code = 'import time; time.sleep(99)';"
+            f"const code = {HANG!r};"
             f"const work = {SESSION}.kernel.requestExecute({{code}});"
             "work.done.finally(() => { window.working = false; }); }"
         )
         self.wait_until(f"{SESSION}.kernel.status === 'busy'")
+        self.page.wait_for_timeout(600)  # now it hangs
         try:
             yield
             assert self.page.evaluate("window.working"), "the kernel was to be busy all the time"
@@ -92,6 +94,21 @@ class LabPage:
                 if time.monotonic() > last:
                     raise
             self.page.wait_for_timeout(20)
+
+    @contextlib.contextmanager
+    def watching(self, selector: str) -> Iterator[None]:
+        """Look at each frame that the screen draws: this `<img>` must have its picture."""
+        self.page.evaluate(
+            "(selector) => { window.drawn = []; window.look = () => {"
+            "const image = document.querySelector(selector);"
+            "window.drawn.push(Boolean(image && image.complete && image.naturalWidth));"
+            "window.looking = requestAnimationFrame(window.look); }; window.look(); }",
+            selector,
+        )
+        yield
+        drawn = self.page.evaluate("() => (cancelAnimationFrame(window.looking), window.drawn)")
+        assert len(drawn) > 10, "the screen was hardly drawn"
+        assert all(drawn), f"{drawn.count(False)} of {len(drawn)} frames were without a picture"
 
     @property
     def bad_outputs(self) -> list[str]:

@@ -68,6 +68,21 @@ def test_player_shows_its_first_picture_in_an_untrusted_notebook(browser, lab, i
     opened.page.close()
 
 
+def test_player_moves_calmly_for_readers_who_ask_for_it(browser, images, tmp_path):
+    frames = images.repeat(10, 1, 1, 1)
+    path = tmp_path / "calm.html"
+    path.write_text(player(frames, [f"t = {t}" for t in range(40)]).html, encoding="utf-8")
+    page = browser.new_page(reduced_motion="reduce")
+    page.goto(path.as_uri())
+    page.get_by_role("button", name="Play").click()
+    output, seen = page.locator("output"), set()
+    while len(seen) < 4:
+        seen.add(int(output.inner_text()))
+        page.wait_for_timeout(20)
+    page.close()
+    assert seen == {0, 3, 6, 9}  # a twelfth of the chain at a time, twice a second
+
+
 def test_chromium_is_demanded_in_ci_and_only_there(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CHROMIUM", raising=False)

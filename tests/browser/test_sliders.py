@@ -266,6 +266,19 @@ def test_forward_explorer_obeys_keys_and_mouse(notebook, digits):
     assert (seen[0], seen[-1]) == (0, 200)
 
 
+def test_no_slider_flickers(notebook):
+    player, explorer = Player(notebook, "player"), ForwardExplorer(notebook)
+    for slider, track, image in (
+        (explorer.time, explorer.place.locator(".ddpm-time .noUi-target"), ".ddpm-explorer img"),
+        (player.slider, player.slider, ".ddpm-player img"),
+    ):
+        slider.scroll_into_view_if_needed()
+        slider.focus()
+        notebook.page.keyboard.press("Home")
+        with notebook.watching(image):
+            assert len(list(drag(notebook.page, track, (0.005, 0.995), moves=40))) == 41
+
+
 def test_forward_explorer_moves_while_the_kernel_is_busy(notebook, digits):
     explorer, schedule = ForwardExplorer(notebook), quiet("linear", 200)
     explorer.time.focus()
