@@ -28,7 +28,7 @@ from ddpm_lessons import (
 pytestmark = pytest.mark.filterwarnings("ignore::ddpm_lessons.NoiseLeftWarning")
 
 PAPER = (1000, 1e-4, 0.02)
-SETTINGS = [(3, 0.3, 0.98), (10, 0.01, 0.6), PAPER]
+SHORT = [(3, 0.3, 0.98), (10, 0.01, 0.6)]
 DATA = [(0.4, 0.01), (-0.2, 2.0)]  # (mean, variance); wrong indices shout on narrow data
 
 
@@ -69,274 +69,6 @@ def ideal(schedule: NoiseSchedule, data: tuple[float, float]) -> Callable:
 def last(steps: object) -> Tensor:
     *_, step = steps
     return step.x
-
-
-# --- exact chains ------------------------------------------------------------------------------
-
-
-def affine(run: Callable, draws: int, monkeypatch: pytest.MonkeyPatch) -> tuple:
-    """Read a, b and s_i of x_0 = a x_T + b + sum_i s_i z_i off a sampler, and count its draws."""
-    x_T, noise = oracles.basis(draws)
-    script = oracles.ScriptedNoise(noise)
-    with monkeypatch.context() as patch:
-        patch.setattr(torch, "randn", script)
-        result = last(run(x_T))
-    assert script.draws == draws
-    return oracles.read_affine(result)
-
-
-def agree_affine(found: tuple, expected: tuple, atol: float) -> None:
-    oracles.agree(found[:2], expected[:2], atol=atol)
-    oracles.agree(found[2], expected[2], atol=atol)
-
-
-@pytest.mark.parametrize("variance", ["beta", "posterior"])
-@pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_ddpm_is_the_exact_chain_of_a_gaussian(monkeypatch, setting, data, variance):
-    """With the ideal network for N(mean, var) every step is affine, and so is the whole chain. Its
-    T - 1 draws each have their own factor: noise at t = 1, or a variance for a standard deviation,
-    moves one of them.
-    """
-    schedule = linear_schedule(*setting)
-    model = ideal(schedule, data)
-    found = affine(
-        lambda x: ddpm(model, schedule, x, variance=variance), setting[0] - 1, monkeypatch
-    )
-    *steps, final = oracles.ddpm_chain(oracles.linear_betas(*setting), data, variance)
-    a, b, noise = oracles.compose([*steps, final])
-    agree_affine(found, (a, b, noise[:-1]), atol=1e-10)
-    assert noise[-1] == 0
-
-
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_each_variance_is_exact_for_the_data_the_paper_names(monkeypatch, setting):
-    """Section 3.2: sigma^2 = beta is optimal for x_0 from N(0, I), beta-tilde for a single point.
-    Started with the variance of q(x_T), the chain ends with that of the data, to the digit; less
-    the beta_1 that the first kind would have drawn at t = 1, where nothing is drawn.
-    """
-    schedule, T = linear_schedule(*setting), setting[0]
-    alpha_bar_T = schedule.alpha_bars[-1].item()
-    for var, variance, missing in ((1.0, "beta", setting[1]), (0.0, "posterior", 0.0)):
-        model = ideal(schedule, (0.4, var))
-        a, b, s = affine(lambda x: ddpm(model, schedule, x, variance=variance), T - 1, monkeypatch)  # noqa: B023
-        mean = a * math.sqrt(alpha_bar_T) * 0.4 + b
-        spread = a**2 * (alpha_bar_T * var + 1 - alpha_bar_T) + sum(x**2 for x in s)
-        assert mean == pytest.approx(0.4, abs=1e-9)
-        assert spread + missing == pytest.approx(var, abs=1e-11)
-
-
-@pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize(
-    ("setting", "steps", "grid"),
-    [
-        ((10, 0.01, 0.6), 10, list(range(10, 0, -1))),
-        ((10, 0.01, 0.6), 4, [10, 7, 4, 1]),
-        ((10, 0.01, 0.6), 3, [10, 5, 1]),
-        ((10, 0.01, 0.6), 2, [10, 1]),
-        ((10, 0.01, 0.6), 1, [10]),
-        (PAPER, 38, list(range(1000, 0, -27))),
-    ],
-)
-def test_ddim_is_the_exact_chain_of_a_gaussian(monkeypatch, setting, steps, grid, data, eta):
-    """DDIM's Eq. 12 with sigma of Eq. 16, jump by jump. sigma made from alpha_bar_t alone, or a
-    direction that does not make room for it, moves the factors.
-    """
-    schedule, betas = linear_schedule(*setting), oracles.linear_betas(*setting)
-    model = ideal(schedule, data)
-    chain = oracles.ddim_chain(betas, data, grid, eta)
-    a, b, noise = oracles.compose(chain)
-    # the last jump, to s = 0, and any jump at eta = 0 draw nothing; other draws may be minute
-    draws = len(grid) - 1 if eta else 0
-    found = affine(lambda x: ddim(model, schedule, x, steps=steps, eta=eta), draws, monkeypatch)
-    agree_affine(found, (a, b, noise[:draws]), atol=1e-10)
-    assert noise[draws:] == [0.0] * (len(grid) - draws)
-
-
-@pytest.mark.parametrize("grid", [[9, 4, 2], [10], [1], [10, 9, 1], [6, 5, 4]])
-def test_ddim_takes_any_falling_grid(monkeypatch, grid):
-    """"prev = t - T // S" beside a list of another spacing is an open bug for years. Here the end
-    of each jump is the start of the next.
-    """  # fmt: skip
-    setting, data = (10, 0.01, 0.6), DATA[0]
-    schedule = linear_schedule(*setting)
-    model = ideal(schedule, data)
-    a, b, noise = oracles.compose(
-        oracles.ddim_chain(oracles.linear_betas(*setting), data, grid, 0.7)
-    )
-    found = affine(
-        lambda x: ddim(model, schedule, x, timesteps=grid, eta=0.7), len(grid) - 1, monkeypatch
-    )
-    agree_affine(found, (a, b, noise[:-1]), atol=1e-11)
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    betas=st.lists(st.floats(1e-5, 0.999), min_size=1, max_size=8),
-    mean=st.floats(-1, 1),
-    var=st.floats(0, 2),
-    eta=st.floats(0, 1),
-    data=st.data(),
-)
-def test_ddim_is_the_exact_chain_on_any_schedule(betas, mean, var, eta, data):
-    """Schedules and grids that nobody would choose: 1 - alpha_bar_s - sigma^2 must not fall below
-    0, where its root is complex.
-    """
-    betas = np.array([0.0, *betas])
-    grid = sorted(data.draw(st.sets(st.integers(1, len(betas) - 1), min_size=1)), reverse=True)
-    schedule, x_T = NoiseSchedule(betas), torch.tensor([[-1.0], [2.0]], dtype=torch.float64)
-    model = ideal(schedule, (mean, var))
-    x, generator = x_T.clone(), seeded(1)
-    for a, b, s in oracles.ddim_chain(betas, (mean, var), grid, eta):
-        z = torch.randn(x.shape, dtype=x.dtype, generator=generator) if s else torch.zeros(2, 1)
-        x = a * x + b + s * z
-    found = last(ddim(model, schedule, x_T, timesteps=grid, eta=eta, generator=seeded(1)))
-    # predicting x_0 divides by sqrt(alpha_bar), which may be 1e-12 here
-    atol = 1e-10 / math.sqrt(schedule.alpha_bars[grid[0]].item())
-    oracles.agree(found, x, rtol=1e-8, atol=atol)
-
-
-@pytest.mark.parametrize("steps", [1, 7, 10, 50, 100, 1000])
-def test_ddim_reaches_a_single_point_with_any_number_of_steps(steps):
-    """Grids that ended with (0, 0), or a last alpha_bar of 0.9999, left noise or black images."""
-    schedule, point = linear_schedule(), torch.tensor([[0.3, -0.7, 1.0]])
-    model = Mixture.from_data(point).eps_model(schedule)
-    x_T = images(5, 3).float()
-    # float32 rounding, magnified by 1 / sqrt(alpha_bar) = 157 where the only step starts at T
-    atol = 1e-6 if steps > 1 else 5e-5
-    oracles.agree(last(ddim(model, schedule, x_T, steps=steps)), point.expand(5, 3), atol=atol)
-
-
-def test_ddim_carries_quantiles_to_quantiles():
-    """Without noise the chain follows a flow, which in one dimension keeps the order of points: the
-    p-quantile of N(0, 1) arrives at the p-quantile of the data.
-    """
-    schedule = linear_schedule()
-    data = Mixture(torch.tensor([[-0.9], [0.5]]), [0.04, 0.2], [0.4, 0.6])
-    p = np.array([0.02, 0.2, 0.35, 0.41, 0.5, 0.7, 0.9, 0.99])
-
-    def cdf(x: float) -> float:
-        return 0.4 * stats.norm.cdf(x, -0.9, 0.2) + 0.6 * stats.norm.cdf(x, 0.5, math.sqrt(0.2))
-
-    expected = [optimize.brentq(lambda x, q=q: cdf(x) - q, -5, 5) for q in p]
-    x_T = torch.from_numpy(stats.norm.ppf(p))[:, None]
-    x_0 = last(ddim(data.eps_model(schedule), schedule, x_T, steps=1000))
-    oracles.agree(x_0.flatten(), expected, atol=0.01)
-
-
-# --- other people's loops ----------------------------------------------------------------------
-
-
-def test_the_articles_loop_gives_the_same_chain_one_index_lower():
-    """Its t runs over range(T) and its noise stops at t = 0: our t from T to 1."""
-    article, schedule, x_T = oracles.Article(50), linear_schedule(50), images(4, 1, 3, 3)
-
-    def model(x: Tensor, t: int) -> Tensor:
-        return network(x, torch.full((len(x),), t + 1))
-
-    theirs = article.sample(model, x_T, seeded(1))
-    ours = [step.x for step in ddpm(network, schedule, x_T, generator=seeded(1))]
-    assert len(ours) == len(theirs) == 51
-    for our, their in zip(ours, theirs, strict=True):
-        oracles.agree(our, their, rtol=1e-10, atol=1e-10)
-
-
-def in_float64(scheduler: DDPMScheduler | DDIMScheduler, T: int) -> DDPMScheduler | DDIMScheduler:
-    """diffusers' tables are float32; with these the comparison is to 11 digits, not to 4."""
-    scheduler.betas = torch.linspace(1e-3, 0.3, T, dtype=torch.float64)
-    scheduler.alphas = 1 - scheduler.betas
-    scheduler.alphas_cumprod = torch.cumprod(scheduler.alphas, dim=0)
-    return scheduler
-
-
-@pytest.mark.parametrize(
-    ("variance", "variance_type"), [("beta", "fixed_large"), ("posterior", "fixed_small")]
-)
-@pytest.mark.parametrize("clip_x0", [None, 1.0, 0.5])
-def test_ddpm_agrees_with_diffusers_step_by_step(variance, variance_type, clip_x0):
-    schedule = linear_schedule(20, 1e-3, 0.3)
-    scheduler = in_float64(
-        DDPMScheduler(
-            num_train_timesteps=20,
-            variance_type=variance_type,
-            clip_sample=clip_x0 is not None,
-            clip_sample_range=clip_x0 or 1.0,
-        ),
-        20,
-    )
-    x_T, theirs = images(3, 1, 2, 2), seeded(1)
-    steps = list(
-        ddpm(network, schedule, x_T, variance=variance, clip_x0=clip_x0, generator=seeded(1))
-    )
-    for step, after in pairwise(steps):
-        eps = network(step.x, torch.full((3,), step.t))
-        reply = scheduler.step(eps, step.t - 1, step.x, generator=theirs)
-        oracles.agree(step.x0_hat, reply.pred_original_sample, rtol=1e-10, atol=1e-10)
-        oracles.agree(after.x, reply.prev_sample, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("spacing", ["trailing", "leading"])
-@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("clip_x0", [None, 1.0])
-@pytest.mark.parametrize("S", [20, 5, 1])
-def test_ddim_agrees_with_diffusers_step_by_step(spacing, eta, clip_x0, S):
-    """The grid is given, because diffusers' own starts at 981 of 1000 by default."""
-    schedule = linear_schedule(20, 1e-3, 0.3)
-    scheduler = in_float64(
-        DDIMScheduler(
-            num_train_timesteps=20,
-            timestep_spacing=spacing,
-            set_alpha_to_one=True,
-            clip_sample=clip_x0 is not None,
-        ),
-        20,
-    )
-    scheduler.set_timesteps(S)
-    grid = (scheduler.timesteps + 1).tolist()
-    theirs, kwargs = seeded(1), {"eta": eta, "clip_x0": clip_x0, "generator": seeded(1)}
-    steps = list(ddim(network, schedule, images(3, 4), timesteps=grid, **kwargs))
-    assert [step.t for step in steps] == [*grid, 0]
-    for step, after in pairwise(steps):
-        reply = scheduler.step(
-            network(step.x, torch.full((3,), step.t)),
-            step.t - 1,
-            step.x,
-            eta=eta,
-            use_clipped_model_output=True,  # clipped x0_hat and old eps do not belong together
-            generator=theirs,
-        )
-        oracles.agree(step.x0_hat, reply.pred_original_sample, rtol=1e-10, atol=1e-10)
-        oracles.agree(after.x, reply.prev_sample, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("setting", SETTINGS[:2])
-@pytest.mark.parametrize("clip_x0", [None, 0.8])
-def test_ddim_with_all_steps_and_full_noise_is_ddpm(setting, clip_x0):
-    schedule, x_T = linear_schedule(*setting), images(4, 3)
-    kwargs = {"clip_x0": clip_x0}
-    ancestral = ddpm(network, schedule, x_T, variance="posterior", generator=seeded(3), **kwargs)
-    implicit = ddim(
-        network, schedule, x_T, steps=setting[0], eta=1.0, generator=seeded(3), **kwargs
-    )
-    for one, other in zip(ancestral, implicit, strict=True):
-        assert one.t == other.t
-        oracles.agree(one.x, other.x, rtol=1e-10, atol=1e-10)
-        oracles.agree(one.x0_hat, other.x0_hat, rtol=1e-9, atol=1e-9)
-
-
-def test_a_ddim_step_after_clipping_takes_the_noise_that_belongs_to_the_clipped_image():
-    """Found twice in one library, six months apart: x0_hat clipped, but the old eps kept."""
-    schedule, ab = linear_schedule(10, 0.01, 0.6), None
-    ab = oracles.alpha_bars_of(oracles.linear_betas(10, 0.01, 0.6))
-    x_T = torch.tensor([[2.0, -3.0]], dtype=torch.float64)
-    first, second, *_ = ddim(network, schedule, x_T, steps=3, clip_x0=1.0)
-    raw = (x_T - math.sqrt(1 - ab[10]) * network(x_T, torch.tensor([10]))) / math.sqrt(ab[10])
-    assert (raw.abs() > 1).all()
-    clipped = raw.clip(-1, 1)
-    eps = (x_T - math.sqrt(ab[10]) * clipped) / math.sqrt(1 - ab[10])
-    oracles.agree(first.x0_hat, clipped)
-    oracles.agree(second.x, math.sqrt(ab[5]) * clipped + math.sqrt(1 - ab[5]) * eps, rtol=1e-12)
 
 
 # --- the loop itself ---------------------------------------------------------------------------
@@ -514,3 +246,284 @@ def test_a_bad_argument_is_named_before_the_network_is_asked():
         with pytest.raises(ValueError, match=name):
             next(steps)
     assert recorder.t == []
+
+
+# --- exact chains ------------------------------------------------------------------------------
+
+
+def affine(run: Callable, draws: int, monkeypatch: pytest.MonkeyPatch) -> tuple:
+    """Read a, b and s_i of x_0 = a x_T + b + sum_i s_i z_i off a sampler, and count its draws."""
+    x_T, noise = oracles.basis(draws)
+    script = oracles.ScriptedNoise(noise)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "randn", script)
+        result = last(run(x_T))
+    assert script.draws == draws
+    return oracles.read_affine(result)
+
+
+def agree_affine(found: tuple, expected: tuple, atol: float) -> None:
+    oracles.agree(found[:2], expected[:2], atol=atol)
+    oracles.agree(found[2], expected[2], atol=atol)
+
+
+def compare_ddpm(
+    monkeypatch: pytest.MonkeyPatch, setting: tuple, data: tuple[float, float], variance: str
+) -> None:
+    schedule = linear_schedule(*setting)
+    model = ideal(schedule, data)
+    found = affine(
+        lambda x: ddpm(model, schedule, x, variance=variance), setting[0] - 1, monkeypatch
+    )
+    chain = oracles.ddpm_chain(oracles.linear_betas(*setting), data, variance)
+    a, b, noise = oracles.compose(chain)
+    agree_affine(found, (a, b, noise[:-1]), atol=1e-10)
+    assert noise[-1] == 0
+
+
+@pytest.mark.parametrize("variance", ["beta", "posterior"])
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("setting", SHORT)
+def test_ddpm_is_the_exact_chain_of_a_gaussian(monkeypatch, setting, data, variance):
+    """With the ideal network for N(mean, var) every step is affine, and so is the whole chain. Its
+    T - 1 draws each have their own factor: noise at t = 1, or a variance for a standard deviation,
+    moves one of them.
+    """
+    compare_ddpm(monkeypatch, setting, data, variance)
+
+
+@pytest.mark.parametrize("setting", SHORT)
+def test_each_variance_is_exact_for_the_data_the_paper_names(monkeypatch, setting):
+    """Section 3.2: sigma^2 = beta is optimal for x_0 from N(0, I), beta-tilde for a single point.
+    Started with the variance of q(x_T), the chain ends with that of the data, to the digit; less
+    the beta_1 that the first kind would have drawn at t = 1, where nothing is drawn.
+    """
+    schedule, T = linear_schedule(*setting), setting[0]
+    alpha_bar_T = schedule.alpha_bars[-1].item()
+    for var, variance, missing in ((1.0, "beta", setting[1]), (0.0, "posterior", 0.0)):
+        model = ideal(schedule, (0.4, var))
+        a, b, s = affine(lambda x: ddpm(model, schedule, x, variance=variance), T - 1, monkeypatch)  # noqa: B023
+        mean = a * math.sqrt(alpha_bar_T) * 0.4 + b
+        spread = a**2 * (alpha_bar_T * var + 1 - alpha_bar_T) + sum(x**2 for x in s)
+        assert mean == pytest.approx(0.4, abs=1e-9)
+        assert spread + missing == pytest.approx(var, abs=1e-11)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize(
+    ("setting", "steps", "grid"),
+    [
+        ((10, 0.01, 0.6), 10, list(range(10, 0, -1))),
+        ((10, 0.01, 0.6), 4, [10, 7, 4, 1]),
+        ((10, 0.01, 0.6), 3, [10, 5, 1]),
+        ((10, 0.01, 0.6), 2, [10, 1]),
+        ((10, 0.01, 0.6), 1, [10]),
+        (PAPER, 38, list(range(1000, 0, -27))),
+    ],
+)
+def test_ddim_is_the_exact_chain_of_a_gaussian(monkeypatch, setting, steps, grid, data, eta):
+    """DDIM's Eq. 12 with sigma of Eq. 16, jump by jump. sigma made from alpha_bar_t alone, or a
+    direction that does not make room for it, moves the factors.
+    """
+    schedule, betas = linear_schedule(*setting), oracles.linear_betas(*setting)
+    model = ideal(schedule, data)
+    chain = oracles.ddim_chain(betas, data, grid, eta)
+    a, b, noise = oracles.compose(chain)
+    # the last jump, to s = 0, and any jump at eta = 0 draw nothing; other draws may be minute
+    draws = len(grid) - 1 if eta else 0
+    found = affine(lambda x: ddim(model, schedule, x, steps=steps, eta=eta), draws, monkeypatch)
+    agree_affine(found, (a, b, noise[:draws]), atol=1e-10)
+    assert noise[draws:] == [0.0] * (len(grid) - draws)
+
+
+@pytest.mark.parametrize("grid", [[9, 4, 2], [10], [1], [10, 9, 1], [6, 5, 4]])
+def test_ddim_takes_any_falling_grid(monkeypatch, grid):
+    """"prev = t - T // S" beside a list of another spacing is an open bug for years. Here the end
+    of each jump is the start of the next.
+    """  # fmt: skip
+    setting, data = (10, 0.01, 0.6), DATA[0]
+    schedule = linear_schedule(*setting)
+    model = ideal(schedule, data)
+    a, b, noise = oracles.compose(
+        oracles.ddim_chain(oracles.linear_betas(*setting), data, grid, 0.7)
+    )
+    found = affine(
+        lambda x: ddim(model, schedule, x, timesteps=grid, eta=0.7), len(grid) - 1, monkeypatch
+    )
+    agree_affine(found, (a, b, noise[:-1]), atol=1e-11)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    betas=st.lists(st.floats(1e-5, 0.999), min_size=1, max_size=8),
+    mean=st.floats(-1, 1),
+    var=st.floats(0, 2),
+    eta=st.floats(0, 1),
+    data=st.data(),
+)
+def test_ddim_is_the_exact_chain_on_any_schedule(betas, mean, var, eta, data):
+    """Schedules and grids that nobody would choose: 1 - alpha_bar_s - sigma^2 must not fall below
+    0, where its root is complex.
+    """
+    betas = np.array([0.0, *betas])
+    grid = sorted(data.draw(st.sets(st.integers(1, len(betas) - 1), min_size=1)), reverse=True)
+    schedule, x_T = NoiseSchedule(betas), torch.tensor([[-1.0], [2.0]], dtype=torch.float64)
+    model = ideal(schedule, (mean, var))
+    x, generator = x_T.clone(), seeded(1)
+    for a, b, s in oracles.ddim_chain(betas, (mean, var), grid, eta):
+        z = torch.randn(x.shape, dtype=x.dtype, generator=generator) if s else torch.zeros(2, 1)
+        x = a * x + b + s * z
+    found = last(ddim(model, schedule, x_T, timesteps=grid, eta=eta, generator=seeded(1)))
+    # predicting x_0 divides by sqrt(alpha_bar), which may be 1e-12 here
+    atol = 1e-10 / math.sqrt(schedule.alpha_bars[grid[0]].item())
+    oracles.agree(found, x, rtol=1e-8, atol=atol)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 10, 50, 100, 1000])
+def test_ddim_reaches_a_single_point_with_any_number_of_steps(steps):
+    """Grids that ended with (0, 0), or a last alpha_bar of 0.9999, left noise or black images."""
+    schedule, point = linear_schedule(), torch.tensor([[0.3, -0.7, 1.0]])
+    model = Mixture.from_data(point).eps_model(schedule)
+    x_T = images(5, 3).float()
+    # float32 rounding, magnified by 1 / sqrt(alpha_bar) = 157 where the only step starts at T
+    atol = 1e-6 if steps > 1 else 5e-5
+    oracles.agree(last(ddim(model, schedule, x_T, steps=steps)), point.expand(5, 3), atol=atol)
+
+
+@pytest.mark.parametrize("variance", ["beta", "posterior"])
+@pytest.mark.parametrize("data", DATA)
+def test_ddpm_is_the_exact_chain_with_1000_steps(monkeypatch, data, variance):
+    """All 999 factors of the noise."""
+    compare_ddpm(monkeypatch, PAPER, data, variance)
+
+
+def test_ddim_carries_quantiles_to_quantiles():
+    """Without noise the chain follows a flow, which in one dimension keeps the order of points: the
+    p-quantile of N(0, 1) arrives at the p-quantile of the data.
+    """
+    schedule = linear_schedule()
+    data = Mixture(torch.tensor([[-0.9], [0.5]]), [0.04, 0.2], [0.4, 0.6])
+    p = np.array([0.02, 0.2, 0.35, 0.41, 0.5, 0.7, 0.9, 0.99])
+
+    def cdf(x: float) -> float:
+        return 0.4 * stats.norm.cdf(x, -0.9, 0.2) + 0.6 * stats.norm.cdf(x, 0.5, math.sqrt(0.2))
+
+    expected = [optimize.brentq(lambda x, q=q: cdf(x) - q, -5, 5) for q in p]
+    x_T = torch.from_numpy(stats.norm.ppf(p))[:, None]
+    x_0 = last(ddim(data.eps_model(schedule), schedule, x_T, steps=1000))
+    oracles.agree(x_0.flatten(), expected, atol=0.01)
+
+
+# --- other people's loops ----------------------------------------------------------------------
+
+
+def test_the_articles_loop_gives_the_same_chain_one_index_lower():
+    """Its t runs over range(T) and its noise stops at t = 0: our t from T to 1."""
+    article, schedule, x_T = oracles.Article(50), linear_schedule(50), images(4, 1, 3, 3)
+
+    def model(x: Tensor, t: int) -> Tensor:
+        return network(x, torch.full((len(x),), t + 1))
+
+    theirs = article.sample(model, x_T, seeded(1))
+    ours = [step.x for step in ddpm(network, schedule, x_T, generator=seeded(1))]
+    assert len(ours) == len(theirs) == 51
+    for our, their in zip(ours, theirs, strict=True):
+        oracles.agree(our, their, rtol=1e-10, atol=1e-10)
+
+
+def in_float64(scheduler: DDPMScheduler | DDIMScheduler, T: int) -> DDPMScheduler | DDIMScheduler:
+    """diffusers' tables are float32; with these the comparison is to 11 digits, not to 4."""
+    scheduler.betas = torch.linspace(1e-3, 0.3, T, dtype=torch.float64)
+    scheduler.alphas = 1 - scheduler.betas
+    scheduler.alphas_cumprod = torch.cumprod(scheduler.alphas, dim=0)
+    return scheduler
+
+
+@pytest.mark.parametrize(
+    ("variance", "variance_type"), [("beta", "fixed_large"), ("posterior", "fixed_small")]
+)
+@pytest.mark.parametrize("clip_x0", [None, 1.0, 0.5])
+def test_ddpm_agrees_with_diffusers_step_by_step(variance, variance_type, clip_x0):
+    schedule = linear_schedule(20, 1e-3, 0.3)
+    scheduler = in_float64(
+        DDPMScheduler(
+            num_train_timesteps=20,
+            variance_type=variance_type,
+            clip_sample=clip_x0 is not None,
+            clip_sample_range=clip_x0 or 1.0,
+        ),
+        20,
+    )
+    x_T, theirs = images(3, 1, 2, 2), seeded(1)
+    steps = list(
+        ddpm(network, schedule, x_T, variance=variance, clip_x0=clip_x0, generator=seeded(1))
+    )
+    for step, after in pairwise(steps):
+        eps = network(step.x, torch.full((3,), step.t))
+        reply = scheduler.step(eps, step.t - 1, step.x, generator=theirs)
+        oracles.agree(step.x0_hat, reply.pred_original_sample, rtol=1e-10, atol=1e-10)
+        oracles.agree(after.x, reply.prev_sample, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "leading"])
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("clip_x0", [None, 1.0])
+@pytest.mark.parametrize("S", [20, 5, 1])
+def test_ddim_agrees_with_diffusers_step_by_step(spacing, eta, clip_x0, S):
+    """The grid is given, because diffusers' own starts at 981 of 1000 by default."""
+    schedule = linear_schedule(20, 1e-3, 0.3)
+    scheduler = in_float64(
+        DDIMScheduler(
+            num_train_timesteps=20,
+            timestep_spacing=spacing,
+            set_alpha_to_one=True,
+            clip_sample=clip_x0 is not None,
+        ),
+        20,
+    )
+    scheduler.set_timesteps(S)
+    grid = (scheduler.timesteps + 1).tolist()
+    theirs, kwargs = seeded(1), {"eta": eta, "clip_x0": clip_x0, "generator": seeded(1)}
+    steps = list(ddim(network, schedule, images(3, 4), timesteps=grid, **kwargs))
+    assert [step.t for step in steps] == [*grid, 0]
+    for step, after in pairwise(steps):
+        reply = scheduler.step(
+            network(step.x, torch.full((3,), step.t)),
+            step.t - 1,
+            step.x,
+            eta=eta,
+            use_clipped_model_output=True,  # clipped x0_hat and old eps do not belong together
+            generator=theirs,
+        )
+        oracles.agree(step.x0_hat, reply.pred_original_sample, rtol=1e-10, atol=1e-10)
+        oracles.agree(after.x, reply.prev_sample, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("setting", SHORT)
+@pytest.mark.parametrize("clip_x0", [None, 0.8])
+def test_ddim_with_all_steps_and_full_noise_is_ddpm(setting, clip_x0):
+    schedule, x_T = linear_schedule(*setting), images(4, 3)
+    kwargs = {"clip_x0": clip_x0}
+    ancestral = ddpm(network, schedule, x_T, variance="posterior", generator=seeded(3), **kwargs)
+    implicit = ddim(
+        network, schedule, x_T, steps=setting[0], eta=1.0, generator=seeded(3), **kwargs
+    )
+    for one, other in zip(ancestral, implicit, strict=True):
+        assert one.t == other.t
+        oracles.agree(one.x, other.x, rtol=1e-10, atol=1e-10)
+        oracles.agree(one.x0_hat, other.x0_hat, rtol=1e-9, atol=1e-9)
+
+
+def test_a_ddim_step_after_clipping_takes_the_noise_that_belongs_to_the_clipped_image():
+    """Found twice in one library, six months apart: x0_hat clipped, but the old eps kept."""
+    schedule, ab = linear_schedule(10, 0.01, 0.6), None
+    ab = oracles.alpha_bars_of(oracles.linear_betas(10, 0.01, 0.6))
+    x_T = torch.tensor([[2.0, -3.0]], dtype=torch.float64)
+    first, second, *_ = ddim(network, schedule, x_T, steps=3, clip_x0=1.0)
+    raw = (x_T - math.sqrt(1 - ab[10]) * network(x_T, torch.tensor([10]))) / math.sqrt(ab[10])
+    assert (raw.abs() > 1).all()
+    clipped = raw.clip(-1, 1)
+    eps = (x_T - math.sqrt(ab[10]) * clipped) / math.sqrt(1 - ab[10])
+    oracles.agree(first.x0_hat, clipped)
+    oracles.agree(second.x, math.sqrt(ab[5]) * clipped + math.sqrt(1 - ab[5]) * eps, rtol=1e-12)
