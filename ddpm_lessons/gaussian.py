@@ -57,11 +57,13 @@ def check_gaussian(name: str, p: object, interval: str = "(0, inf)") -> None:
         raise ValueError(f"{name} has type {type(p).__name__}, expected a Gaussian")
     prefix = f"{name}." if name else ""
     check_same({f"{prefix}mean": p.mean})
-    if not isinstance(p.var, Tensor):
-        check_number(f"{prefix}var", p.var, interval)
-        return
     shape = tuple(getattr(p.mean, "shape", ()))
-    if not fits(p.var.shape, shape):
+    if isinstance(p.var, Tensor) and not fits(p.var.shape, shape):
         found, expected = f"shape {tuple(p.var.shape)}", f"one that multiplies {shape}"
         raise ValueError(f"{prefix}var has {found}, expected {expected}")
-    check_number(f"{prefix}var", p.var.min().item(), interval)
+    check_variance(f"{prefix}var", p.var, interval)
+
+
+def check_variance(name: str, var: object, interval: str = "(0, inf)") -> None:
+    """Raise ValueError unless every entry of `var` lies in `interval`."""
+    check_number(name, var.min().item() if isinstance(var, Tensor) else var, interval)

@@ -17,7 +17,7 @@ from ddpm_lessons.door import (
     randn_like,
 )
 from ddpm_lessons.forward import q_marginal, q_sample
-from ddpm_lessons.gaussian import Gaussian, check_gaussian
+from ddpm_lessons.gaussian import Gaussian, check_gaussian, check_variance
 from ddpm_lessons.posterior import p_step, q_posterior
 from ddpm_lessons.schedule import Coefficients, NoiseSchedule
 
@@ -68,7 +68,9 @@ def noise_weight(c: Coefficients, var: float | Tensor) -> float | Tensor:
 
     Eq. (8), ||mu-tilde - mu_theta||^2 / (2 sigma_t^2), with both means written by Eq. (11):
     beta_t^2 / (2 sigma_t^2 alpha_t (1 - alpha_bar_t)), in nats for each unit of squared error.
+    Raises ValueError where var is not positive.
     """
+    check_variance("var", var)
     return c.beta**2 / (2 * var * c.alpha * (1 - c.alpha_bar))
 
 

@@ -29,6 +29,7 @@ from ddpm_lessons import (
     ddpm,
     decoder_log_likelihood,
     linear_schedule,
+    noise_weight,
     p_mean_from_eps,
     p_step,
     predict_eps,
@@ -82,7 +83,9 @@ wrong_kind = st.one_of(
     st.builds(lambda dtype: torch.ones(SHAPE, dtype=dtype), wrong_dtypes),
     st.just(IMAGES.numpy()),
 )
-wrong_shape = shapes.filter(lambda shape: shape != SHAPE).map(torch.zeros)
+# Not (2, ...) in four dimensions, which C multiplies; nor a shape that torch would broadcast.
+wrong_shape = shapes.filter(lambda s: len(s) != 4 or s[0] != 2 or 0 in s).map(torch.zeros)
+broadcast = st.sampled_from([(2, 1, 1, 1), (2, 1, 1, 3), (2, 4, 3, 3)]).map(torch.zeros)
 elsewhere = st.just(torch.zeros(SHAPE, device="meta"))
 # In an equation a single number may stand for an image, and NaN goes through.
 no_image = st.one_of(wrong_kind, wrong_shape, elsewhere, st.lists(st.floats(), max_size=3))
@@ -90,6 +93,10 @@ no_image = st.one_of(wrong_kind, wrong_shape, elsewhere, st.lists(st.floats(), m
 empty = st.sampled_from([(0,), (0, 1, 3, 3), (2, 0), (2, 1, 0, 3), ()]).map(torch.zeros)
 no_batch = st.one_of(wrong_kind, empty, spoilt(), st.floats(), st.integers())
 outside_range = st.floats(1.001, 1e6).map(lambda size: IMAGES * size)
+
+
+def no_tensor(x: object) -> bool:
+    return not torch.is_tensor(x)
 
 
 def numbers_outside(inside: Callable[[float], bool]) -> Strategy:
@@ -130,7 +137,7 @@ def no_batch_of_t(draw: Callable) -> torch.Tensor:
 @st.composite
 def spoilt_coefficients(draw: Callable) -> Coefficients:
     """Numbers, one of which is no share of a variance."""
-    value = draw(numbers_outside(lambda x: 0 < x <= 1).filter(lambda x: not torch.is_tensor(x)))
+    value = draw(numbers_outside(lambda x: 0 < x <= 1).filter(no_tensor))
     return SCHEDULE.at(3)._replace(**{draw(st.sampled_from(Coefficients._fields)): value})
 
 
@@ -202,7 +209,7 @@ no_grid = st.one_of(
     st.just([]),
     st.integers(),
     st.floats(),
-    something,
+    something.filter(lambda x: not isinstance(x, (bytes, dict))),  # these hold whole numbers
 )
 no_points = st.one_of(
     wrong_kind,
@@ -258,7 +265,8 @@ NO_CHOICES = {"variance": no_variance, "clip_x0": no_clip}
 
 def equation(function: Callable, *names: str) -> Case:
     good = {"c": C, **dict.fromkeys(names, IMAGES)}
-    return Case(function, good, {"c": no_coefficients, **dict.fromkeys(names, no_image)})
+    misfit = no_image if len(names) == 1 else st.one_of(no_image, broadcast)
+    return Case(function, good, {"c": no_coefficients, **dict.fromkeys(names, misfit)})
 
 
 CASES = {
@@ -306,9 +314,7 @@ CASES = {
         {"mean": IMAGES, "var": 0.1, "generator": torch.Generator()},
         {
             "mean": wrong_kind,
-            "var": numbers_outside(lambda x: 0 <= x < math.inf).filter(
-                lambda x: not torch.is_tensor(x)
-            ),
+            "var": numbers_outside(lambda x: 0 <= x < math.inf).filter(no_tensor),
             "generator": no_generator,
         },
     ),
@@ -357,6 +363,17 @@ CASES = {
             "grid": no_points,
             "x_t": numbers_outside(math.isfinite),
             "c": no_coefficients,
+        },
+    ),
+    "noise_weight": Case(
+        noise_weight,
+        {"c": C, "var": torch.full((2, 1, 1, 1), 0.1)},
+        {
+            "c": no_coefficients,
+            "var": st.one_of(
+                numbers_outside(lambda x: 0 < x < math.inf).filter(no_tensor),
+                st.floats(-1, 0).map(lambda x: torch.tensor([0.5, x]).view(2, 1, 1, 1)),
+            ),
         },
     ),
     "simple_loss": Case(

@@ -91,6 +91,14 @@ def test_a_coefficient_per_image_needs_the_shape_to_multiply_images():
     assert q_sample(x_0, linear_schedule().at(t, like=x_0), x_0).shape == x_0.shape
 
 
+def test_a_missing_argument_is_pythons_own_error():
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'eps'"):
+        q_sample(0.8, C)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'c'"):
+        q_sample(x_0=0.8, eps=0.3)
+    assert q_sample(x_0=0.8, eps=0.3, c=C) == q_sample(0.8, C, 0.3)
+
+
 def test_check_index_takes_whole_numbers_alone():
     assert check_index("t", 3, 1, 5) == 3
     assert type(check_index("t", torch.tensor(3), 1, 5)) is int

@@ -218,6 +218,23 @@ def test_a_mixture_is_frozen_and_owns_its_numbers():
     assert Mixture([0.1], [0.2], [1.0]).means.item() == 0.1  # not 0.1 in float32
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("means", [[0.0, 1.0]], r"var has shape \(2,\), expected \(1,\) like means"),
+        ("var", [0.1], r"var has shape \(1,\), expected \(2,\) like means"),
+        ("var", [-0.1, 0.1], r"var contains -0\.1, expected variances >= 0"),
+        ("weights", [0.5, 0.6], r"weights sum to 1\.1, expected positive numbers with sum 1"),
+        ("weights", [1.0, 0.0], r"weights sum to 1, expected positive numbers"),
+        ("weights", [0.5, math.nan], r"weights has entries that are NaN"),
+    ],
+)
+def test_numbers_that_make_no_mixture_are_refused(name, value, message):
+    good = {"means": [0.0, 1.0], "var": [0.1, 0.2], "weights": [0.5, 0.5]}
+    with pytest.raises(ValueError, match=message):
+        Mixture(**good | {name: value})
+
+
 def test_a_spike_has_no_density():
     with pytest.raises(ValueError, match=r"var contains 0, expected a density: add noise first"):
         DIGITS.log_density(images(2, 1, 3, 3))

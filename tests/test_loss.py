@@ -69,7 +69,7 @@ def test_the_weight_turns_the_error_of_the_noise_into_the_kl(arguments, variance
             for e in (eps, guess)
         )
         wanted = noise_weight(c, var) * (eps - guess) ** 2
-        torch.testing.assert_close(guessed - true, wanted, rtol=1e-8, atol=1e-12)
+        oracles.agree(guessed - true, wanted, rtol=1e-8, atol=1e-12)
 
 
 # --- Eq. (14) ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ TESTS = Path(__file__).resolve().parent
 
 
 def test_every_planted_bug_is_caught():
-    """About a minute of one core; `python tests/mutations.py` shows which test catches which bug."""
+    """A minute of one core; `python tests/mutations.py` shows which test catches which bug."""
     command = [sys.executable, str(TESTS / "mutations.py")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
