@@ -23,6 +23,15 @@ def agree(actual: object, expected: object, *, rtol: float = 0.0, atol: float = 
     np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
 
 
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def images(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Random images, the same each time."""
+    return torch.randn(*shape, dtype=dtype, generator=seeded(seed))
+
+
 # --- the chain as one big Gaussian -------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ import math
 import oracles
 import pytest
 import torch
+from oracles import seeded
 from torch import nn
 
 from ddpm_lessons import Coefficients, Gaussian, linear_schedule, q_posterior, q_sample
@@ -20,10 +21,6 @@ from ddpm_lessons.door import (
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 C = Coefficients(beta=0.01, alpha=0.99, alpha_bar=0.5, alpha_bar_prev=0.505)
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize("device", DEVICES)

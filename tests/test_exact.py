@@ -6,6 +6,7 @@ import numpy as np
 import oracles
 import pytest
 import torch
+from oracles import images, seeded
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from ddpm_lessons import Mixture, linear_schedule, predict_x0, reverse_density
@@ -13,14 +14,6 @@ from ddpm_lessons import Mixture, linear_schedule, predict_x0, reverse_density
 STEEP = linear_schedule(10, 0.02, 0.9)  # few steps, so that a wrong index shows at once
 BETAS = oracles.linear_betas(10, 0.02, 0.9)
 ALPHA_BARS = oracles.alpha_bars_of(BETAS)
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def images(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=seeded(seed))
 
 
 LINE = Mixture([-0.9, 0.2, 0.8], [0.01, 0.03, 0.002], [0.5, 0.2, 0.3])

@@ -7,6 +7,7 @@ import oracles
 import pytest
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from oracles import images, seeded
 
 from ddpm_lessons import (
     SCHEDULES,
@@ -24,10 +25,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::ddpm_lessons.NoiseLeftWarning")
 
 PAPER = (1000, 1e-4, 0.02)
 STEEP = (10, 0.05, 0.6)  # few steps, so that a wrong index shows at once
-
-
-def images(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("setting", [PAPER, STEEP, (3, 0.1, 0.9)])
@@ -79,7 +76,7 @@ def test_a_draw_from_the_marginal_is_q_sample_with_the_same_noise():
     schedule, x_0 = linear_schedule(*STEEP), images(3, 4)
     for t in range(1, 11):
         eps = images(3, 4, seed=t)
-        draw = q_marginal(x_0, schedule.at(t)).sample(torch.Generator().manual_seed(t))
+        draw = q_marginal(x_0, schedule.at(t)).sample(seeded(t))
         oracles.agree(draw, q_sample(x_0, schedule.at(t), eps), rtol=1e-13, atol=1e-14)
 
 

@@ -5,6 +5,7 @@ import math
 import oracles
 import pytest
 import torch
+from oracles import seeded
 from scipy import integrate
 from torch.distributions import Normal, kl_divergence
 
@@ -22,10 +23,6 @@ PAIRS = [
 def tensors(seed: int, *shape: int) -> Gaussian:
     mean, var = torch.randn(2, *shape, dtype=torch.float64, generator=seeded(seed))
     return Gaussian(mean, var.exp())
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def normal(p: Gaussian) -> Normal:

@@ -7,6 +7,7 @@ import mpmath
 import oracles
 import pytest
 import torch
+from oracles import images, seeded
 from torch import Tensor, nn
 
 from ddpm_lessons import (
@@ -25,14 +26,6 @@ from ddpm_lessons import (
 
 SHORT = (3, 0.3, 0.98)  # alpha_bar_3 = 0.005: three steps, each with a face of its own
 pytestmark = pytest.mark.filterwarnings("ignore::ddpm_lessons.NoiseLeftWarning")
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def images(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=seeded(seed))
 
 
 class Recorder:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import images
 from scipy.integrate import trapezoid
 
 from ddpm_lessons import (
@@ -24,11 +25,6 @@ from ddpm_lessons import (
 pytestmark = pytest.mark.filterwarnings("ignore::ddpm_lessons.NoiseLeftWarning")
 
 SETTINGS = [(3, 0.1, 0.9), (4, 0.05, 0.5), (10, 0.01, 0.6)]
-
-
-def images(*shape: int, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
 
 def weights(c: Coefficients) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import images, seeded
 from scipy import optimize, stats
 from torch import Tensor, nn
 
@@ -30,14 +31,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::ddpm_lessons.NoiseLeftWarning")
 PAPER = (1000, 1e-4, 0.02)
 SHORT = [(3, 0.3, 0.98), (10, 0.01, 0.6)]
 DATA = [(0.4, 0.01), (-0.2, 2.0)]  # (mean, variance); wrong indices shout on narrow data
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def images(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=seeded(seed))
 
 
 def network(x_t: Tensor, t: Tensor) -> Tensor:
