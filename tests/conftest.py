@@ -10,6 +10,8 @@ import pytest
 # Notebooks and subprocesses inherit these.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["HF_HUB_OFFLINE"] = "1"
+# A thread that waits for another one sleeps: where a second program computes, spinning costs 10x.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("house")
@@ -23,6 +25,17 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="ddpm-lessons-")
         os.environ["DDPM_LESSONS_DATA"] = folder.name
         config.add_cleanup(folder.cleanup)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Sums in one order, bit for bit; and these networks are too small to share anyway."""
+    import torch  # after the environment has been set
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True, scope="session")

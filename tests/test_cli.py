@@ -24,14 +24,6 @@ from ddpm_lessons.training.checkpoint import CHECKPOINT
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
     """An empty folder, as a newcomer has it."""
     monkeypatch.chdir(tmp_path)

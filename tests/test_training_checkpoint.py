@@ -24,14 +24,6 @@ from ddpm_lessons.training import (
 SMALL = UNetConfig(widths=(8, 16), blocks=(1, 1), groups=4, time_width=8, T=20)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def digits() -> Digits:
     all_of_them = load_mnist("test")

@@ -52,15 +52,6 @@ def small() -> UNet:
     return UNet(SMALL)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """These networks are too small to share: threads that wait for each other only cost time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 # --- Algorithm 1 ---
 
 
