@@ -6,8 +6,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
 
-# A thread that waits for another one sleeps instead of spinning. On two busy cores the difference was
-# tenfold; on idle ones it is small.
+# A thread that waits for another one sleeps instead of spinning. One call of the network on two cores:
+# 11 ms instead of 130 beside another busy program, 11 instead of 7 on an idle machine.
 export OMP_WAIT_POLICY ?= PASSIVE
 
 # Options of your own, and the lesson that `make notebooks` builds (all when empty):

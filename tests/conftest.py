@@ -10,7 +10,7 @@ import pytest
 # Notebooks and subprocesses inherit these.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["HF_HUB_OFFLINE"] = "1"
-# A thread that waits for another one sleeps: where a second program computes, spinning costs 10x.
+# A thread that waits for another one sleeps: beside a second busy program, spinning costs tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
