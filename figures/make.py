@@ -9,7 +9,6 @@ that comes with the course. On one machine the same code writes the same bytes.
 import argparse
 import inspect
 import io
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from PIL import Image
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))  # for `figures`, when this file is run as a script
 
+from ddpm_lessons.files import write_whole  # noqa: E402
 from ddpm_lessons.show.diagrams import PIXELS, clashes  # noqa: E402
 from ddpm_lessons.show.plots import style  # noqa: E402
 from figures import algorithms, chains, concepts, film, network, unet  # noqa: E402
@@ -72,12 +72,7 @@ def make(name: str, folder: Path = FOLDER) -> Path:
     finally:
         torch.set_num_threads(threads)
     path = folder / drawing.file
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, data)
     return path
 
 

@@ -18,7 +18,7 @@ MODULES = {
 
 # From the bottom up. A module imports from the lines below its own; folders also from themselves.
 LAYERS = [
-    ["door"],
+    ["door", "files"],
     ["schedule", "gaussian"],
     ["models", "data"],
     ["forward"],
@@ -34,7 +34,7 @@ CORE = [name for layer in LAYERS[:7] for name in layer]
 ONLY_IN = {
     "matplotlib": {"show/plots", "show/reverse_plots", "show/loss_plots", "show/diagrams"},
     "ipywidgets": {"show/widgets"},
-    "torchvision": {"data/mnist", "show/chains"},
+    "torchvision": {"data/mnist"},
     "accelerate": {"training/loop"},
     "pickle": set(),  # a file from elsewhere must not be able to run code
 }

@@ -11,7 +11,6 @@ original IDX files, byte for byte, compressed by `gzip -9n`.
 import gzip
 import hashlib
 import os
-import secrets
 import sys
 import zlib
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ddpm_lessons.data.digits import Digits
+from ddpm_lessons.files import write_whole
 
 ENVIRONMENT = "DDPM_LESSONS_DATA"  # names the cache folder, if the argument `root` does not
 
@@ -164,7 +164,7 @@ def _unpack(file: DataFile, path: Path) -> None:
         remedy = "this installation of ddpm_lessons is damaged, install it again"
         raise DataError(f"{packed.path}: {packed.detail}; {remedy}")
     try:
-        _write(path, data)
+        write_whole(path, data)
     except OSError as error:
         if _in_cache(file, path)[0].state == "verified":
             return  # another process was quicker; Windows does not replace a file that is open
@@ -172,23 +172,6 @@ def _unpack(file: DataFile, path: Path) -> None:
             f"{path}: cannot be written ({error});"
             f" set {ENVIRONMENT} to a folder that you may write to, with 60 MB of space"
         ) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write by a temporary name in the same folder, so that a reader sees all of it or nothing.
-
-    Two processes may do this at once: each renames its own complete file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("xb") as stream:  # rights by the umask: a class may share the folder
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _in_cache(file: DataFile, path: Path) -> tuple[FileStatus, bytes]:

@@ -8,12 +8,13 @@ own place held zeros.
 import hashlib
 import json
 import os
-import secrets
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
+
+from ddpm_lessons.files import write_whole
 
 KEY = "ddpm_lessons"  # the one entry of the file's metadata
 BLANK = "0" * 64
@@ -59,22 +60,12 @@ def read_header(path: str | os.PathLike[str]) -> dict:
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file whole or not at all: a temporary one in the same folder, flushed, renamed.
+    """Write a file by `write_whole`.
 
     Raises CheckpointError if it cannot be written; a file that was there before is untouched.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:  # by the umask, so that a group can share it
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, data)
     except OSError as error:
         expected = "a folder with space that you may write to"
         raise CheckpointError(
