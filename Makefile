@@ -6,10 +6,6 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
 
-# A thread that waits for another one sleeps instead of spinning. One call of the network on two cores:
-# 11 ms instead of 130 beside another busy program, 11 instead of 7 on an idle machine.
-export OMP_WAIT_POLICY ?= PASSIVE
-
 # Options of your own, and the lesson that `make notebooks` builds (all when empty):
 #   make lab LAB_OPTIONS=--no-browser     make test PYTEST_OPTIONS=-x     make notebooks LESSON=01
 LAB_OPTIONS ?=

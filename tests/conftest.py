@@ -10,8 +10,6 @@ import pytest
 # Notebooks and subprocesses inherit these.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["HF_HUB_OFFLINE"] = "1"
-# A thread that waits for another one sleeps: beside a second busy program, spinning costs tenfold.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("house")
@@ -30,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     """Sums in one order, bit for bit; and these networks are too small to share anyway."""
-    import torch  # after the environment has been set
+    import torch  # here: a run of notebooks alone needs it late
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

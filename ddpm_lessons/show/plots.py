@@ -1,4 +1,4 @@
-"""Figures for the lessons. The only module that imports matplotlib; it sets nothing globally.
+"""Figures for the lessons, with matplotlib; nothing is set globally.
 
 Every function returns a `Figure` that pyplot does not know, so none is left open. `show` puts one
 on the page with an alternative text, as SVG: sharp at any size.

@@ -13,7 +13,7 @@
 # - know that your machine is ready for the course;
 # - find your way: what each lesson answers, and how exercises are checked.
 #
-# Time on two CPU cores: about 20 s to run, 10 minutes to read and try.
+# Time on two CPU cores: about 25 s to run, 10 minutes to read and try.
 #
 # Article section: *the thought experiment*. The method is that of
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239), *Denoising Diffusion Probabilistic Models*, DDPM for short.
@@ -32,6 +32,7 @@ from ddpm_lessons.show import plots
 from ddpm_lessons.show.chains import chain_player, forward_player
 from ddpm_lessons.show.plots import show
 
+torch.set_num_threads(1)  # for four digits a second thread would mostly wait for the first
 digits = load_mnist("test")
 height, width = digits.images.shape[-2:]
 print(f"{len(digits):,} handwritten digits, each {height} by {width} pixels")
@@ -64,7 +65,7 @@ forward_player(x_0, schedule, generator=torch.Generator().manual_seed(0))
 #
 # Now the other direction. We start from pure noise, $t = 1000$, and a small neural network that
 # was trained on 60,000 digits takes away a little noise, a thousand times. It comes with the course;
-# training it took 24 minutes on two CPU cores. (This cell runs it 1000 times; give it some seconds.)
+# training it took 24 minutes on one CPU core. (This cell runs it 1000 times; give it some seconds.)
 
 # %% tags=["nbval-ignore-output"]
 pretrained = load_pretrained("mnist")
@@ -97,6 +98,7 @@ chain_player(chain, pretrained.schedule)
 # A laptop is enough. If there is a GPU, training will use it.
 
 # %% tags=["nbval-ignore-output"]
+import os
 import platform
 
 if torch.cuda.is_available():
@@ -104,7 +106,7 @@ if torch.cuda.is_available():
 else:
     device = "Apple GPU" if torch.backends.mps.is_available() else "CPU"
 print(f"Python {platform.python_version()}, PyTorch {torch.__version__}")
-print(torch.get_num_threads(), "threads")
+print(os.cpu_count(), "CPU cores")
 print("training would run on:", device)
 
 # %% [markdown]
