@@ -38,10 +38,7 @@ def lines(axes) -> list[tuple[torch.Tensor, torch.Tensor]]:
 FIGURES = {
     "schedule_curves": lambda: plots.schedule_curves({"linear": LINEAR, "cosine": COSINE}),
     "marginal_densities": lambda: plots.marginal_densities(PEAKS, LINEAR),
-    "posterior_curves": lambda: plots.posterior_curves(0.8, 0.6, ARTICLE),
     "image_rows": lambda: plots.image_rows([images(2), images(2)], ["a", "b"], ["one", "two"]),
-    "forward_strip": lambda: plots.forward_strip(images(2), LINEAR, [0, 500, 1000]),
-    "image_grid": lambda: plots.image_grid(images(5), "five"),
 }
 
 
@@ -71,8 +68,7 @@ def test_importing_plots_changes_no_setting():
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_give_the_same_svg_twice(name):
     first, second = (figure_html(FIGURES[name](), "what is seen") for _ in range(2))
-    if name != "forward_strip":  # drawn without a generator, so with other noise
-        assert first == second
+    assert first == second
     svg = base64.b64decode(re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', first).group(1))
     assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
     assert len(first) < 300_000
@@ -86,14 +82,14 @@ def test_show_closes_the_figure_and_says_what_is_seen(capsys):
     assert 'alt="a &quot;rising&quot; line"' in shown
     assert "<figcaption>Rising &lt;fast&gt;</figcaption>" in shown
     assert 'width="480" height="192"' in shown
-    show(plots.image_grid(images(1)), "one image")
+    show(plots.image_rows([images(1)], ["one"]), "one image")
     assert "HTML object" in capsys.readouterr().out  # what display() writes without a notebook
 
 
 @pytest.mark.parametrize("alt", ["", "  ", None])
 def test_show_demands_a_text(alt):
     with pytest.raises(ValueError, match="alt is"):
-        figure_html(plots.image_grid(images(1)), alt)
+        figure_html(plots.image_rows([images(1)], ["one"]), alt)
 
 
 def test_style_is_a_context():
@@ -165,15 +161,6 @@ def test_posterior_is_the_product_of_its_two_sources():
     assert x[likelihood.argmax()].item() == pytest.approx(0.6 / 0.99**0.5, abs=1e-4)
 
 
-@pytest.mark.parametrize("t", [1, 2, 500, 1000])
-def test_posterior_curves_peak_at_the_means(t):
-    parts = posterior_parts(0.8, -0.6, LINEAR.at(t))
-    for axes in plots.posterior_curves(0.8, -0.6, LINEAR.at(t)).axes:
-        drawn = [x[y.argmax()].item() for x, y in lines(axes)]
-        wanted = [parts.posterior.mean, parts.prior.mean, parts.likelihood.mean]
-        assert drawn == pytest.approx(wanted, abs=1e-6)
-
-
 def test_a_bell_is_a_density_scaled_to_1_and_a_spike_without_variance():
     x, y = bell(Gaussian(0.3, 0.04), -3, 3)
     assert (x.diff() >= 0).all()
@@ -199,16 +186,6 @@ def test_image_rows_shows_the_pixels_with_titles_and_names():
     for rows in ([images(3)], []):
         with pytest.raises(ValueError, match="rows"):
             plots.image_rows(rows, ["a", "b"])
-
-
-def test_forward_strip_shows_x_t():
-    x_0 = images(1)
-    figure = plots.forward_strip(x_0, LINEAR, [0, 500], generator=torch.Generator().manual_seed(4))
-    eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(4))
-    clean, noisy = drawn(figure)
-    assert torch.equal(clean, to_uint8(x_0)[0, 0])
-    assert torch.equal(noisy, to_uint8(q_sample(x_0, LINEAR.at(500), eps))[0, 0])
-    assert [axes.get_title() for axes in figure.axes] == ["$t = 0$", "$t = 500$"]
 
 
 def test_chart_places_its_points():

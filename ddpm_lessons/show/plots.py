@@ -18,10 +18,8 @@ from torch import Tensor
 
 from ddpm_lessons.data.images import to_uint8
 from ddpm_lessons.exact import Mixture
-from ddpm_lessons.schedule import Coefficients, NoiseSchedule
-from ddpm_lessons.show.chains import forward_states, spread
-from ddpm_lessons.show.chains import grid as grid_of
-from ddpm_lessons.show.charts import bell, posterior_parts
+from ddpm_lessons.schedule import NoiseSchedule
+from ddpm_lessons.show.chains import spread
 
 # Okabe and Ito's palette, told apart by every kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -156,31 +154,6 @@ def marginal_density(mixture: Mixture, alpha_bar: float, x: Tensor) -> Tensor:
 
 
 @style()
-def posterior_curves(x_0: float, x_t: float, c: Coefficients) -> Figure:
-    """Prior q(x_{t-1} | x_0), likelihood q(x_t | x_{t-1}) and posterior over x_{t-1}; and close up.
-
-    Each bell is scaled to a peak of 1.
-    """
-    parts = posterior_parts(x_0, x_t, c)
-    width = 6 * max(parts.posterior.var, 1e-6) ** 0.5
-    far = max(3.0, abs(x_0) + 0.5, abs(x_t) + 0.5)
-    windows = ((-far, far), (parts.posterior.mean - width, parts.posterior.mean + width))
-    figure = Figure(figsize=(9, 3.6))
-    for axes, (low, high) in zip(figure.subplots(1, 2), windows, strict=True):
-        curve = bell(parts.posterior, low, high)
-        axes.fill_between(*curve, color=COLOURS[2], alpha=0.3, linewidth=0)
-        axes.plot(*curve, color=COLOURS[2], linewidth=3, label=r"posterior $q(x_{t-1}|x_t,x_0)$")
-        axes.plot(*bell(parts.prior, low, high), "--", label=r"prior $q(x_{t-1}|x_0)$")
-        axes.plot(*bell(parts.likelihood, low, high), ":", label=r"likelihood $q(x_t|x_{t-1})$")
-        axes.set(xlabel="$x_{t-1}$", xlim=(low, high), ylim=(0, 1.08), yticks=[])
-    figure.axes[0].set_title("the whole axis")
-    figure.axes[1].set_title("close up")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    return figure
-
-
-@style()
 def image_rows(
     rows: Sequence[Tensor], titles: Sequence[str], row_names: Sequence[str] | None = None
 ) -> Figure:
@@ -199,29 +172,4 @@ def image_rows(
             grid[i, 0].set_ylabel(row_names[i])
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, loc="center", fontsize=11)
-    return figure
-
-
-def forward_strip(
-    x_0: Tensor,
-    schedule: NoiseSchedule,
-    timesteps: Sequence[int],
-    *,
-    generator: torch.Generator | None = None,
-) -> Figure:
-    """One row for each image of x_0 (B, C, H, W): x_t by Eq. (4) at `timesteps`, each in 0..T."""
-    states = forward_states(x_0, schedule, timesteps, generator=generator)
-    rows = list(torch.stack(states, dim=1))  # B rows of (N, C, H, W)
-    return image_rows(rows, [f"$t = {t}$" for t in timesteps])
-
-
-@style()
-def image_grid(x: Tensor, title: str = "") -> Figure:
-    """A batch of images (B, C, H, W) in [-1, 1] as one nearly square grid."""
-    image = to_uint8(grid_of(x)).cpu().permute(1, 2, 0).squeeze(-1).numpy()
-    figure = Figure(figsize=(4.5, 4.5 * image.shape[0] / image.shape[1] + 0.3 * bool(title)))
-    axes = figure.subplots()
-    axes.imshow(image, vmin=0, vmax=255)
-    axes.set_axis_off()
-    axes.set_title(title)
     return figure
