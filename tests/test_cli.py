@@ -1,6 +1,7 @@
 """The command line: train, stop, resume, sample, and an answer in one line to every mistake."""
 
 import csv
+import dataclasses
 import os
 import re
 import signal
@@ -85,17 +86,22 @@ def test_the_same_seed_trains_the_same_weights(trained, tmp_path):
         assert all(torch.equal(a[k], b[k]) for k in b) is same
 
 
-def test_ctrl_c_finishes_the_step_and_the_run_can_be_resumed(trained, monkeypatch, capsys):
+def press_at(step: int, monkeypatch) -> None:
+    """Press Ctrl-C after this step of a training."""
     add = TrainLog.add
 
     def press(self, loss):
-        if self.run.step == 3:
+        if self.run.step == step:
             signal.raise_signal(signal.SIGINT)
         return add(self, loss)
 
+    monkeypatch.setattr(TrainLog, "add", press)
+
+
+def test_ctrl_c_finishes_the_step_and_the_run_can_be_resumed(trained, monkeypatch, capsys):
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        patch.setattr(TrainLog, "add", press)
+        press_at(3, patch)
         assert main(["train", "--preset", "tiny", "--out", "mine"]) == 0
     assert signal.getsignal(signal.SIGINT) is handler
     said = capsys.readouterr().out
@@ -121,6 +127,21 @@ def test_a_second_ctrl_c_stops_at_once(monkeypatch, capsys):
     assert main(["train", "--preset", "tiny", "--out", "mine"]) == 130
     assert capsys.readouterr().err.endswith("stopped\n")
     assert read_header("mine/checkpoint.safetensors")["step"] == 0
+
+
+def test_a_run_that_gets_a_later_end_is_the_longer_run(monkeypatch):
+    """Before the learning rate falls, the end is not yet decided: bit for bit."""
+    constant = dataclasses.replace(PRESETS["tiny"], decay=0.25)  # 8 steps: falls from step 6
+    monkeypatch.setitem(PRESETS, "tiny", constant)
+    assert main(["train", "--preset", "tiny", "--steps", "16", "--out", "straight"]) == 0
+    with monkeypatch.context() as patch:
+        press_at(5, patch)
+        assert main(["train", "--preset", "tiny", "--out", "longer"]) == 0
+    assert main(["train", "--resume", "--steps", "16", "--out", "longer"]) == 0
+    a, b = (tensors(Path(out) / "checkpoint.safetensors") for out in ("straight", "longer"))
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert read_about("longer/checkpoint.safetensors")["preset"]["steps"] == 16
 
 
 def test_a_finished_run_resumed_is_finished(trained, capsys):
@@ -294,7 +315,10 @@ def last_line(capsys) -> str:
         ("train --preset tiny --device tpu9", "--device is 'tpu9', which cannot be used here"),
         ("train --preset tiny --out file/in/the/way", "cannot be written"),
         ("train --resume --out nowhere", "nowhere/checkpoint.safetensors: No such file"),
-        ("train --resume --out done --steps 9", "--steps is decided by done/checkpoint"),
+        (
+            "train --resume --out done --steps 9",
+            "--steps is 9, expected 8: the learning rate falls",
+        ),
         ("train --resume --out done --seed 9", "--seed is decided by"),
         ("train --resume --out done --preset gpu", "--preset is decided by"),
         ("train --resume --out broken", "broken/checkpoint.safetensors: damaged"),

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,18 +23,19 @@ LAYERS = [
     ["schedule", "gaussian"],
     ["models", "data"],
     ["forward"],
-    ["posterior", "exact"],
+    ["posterior", "exact", "score", "flow"],
     ["loss", "sampler"],
+    ["likelihood"],
     ["training", "evaluation"],
     ["show"],
     ["checks"],
     ["cli"],
     ["__main__"],
 ]
-CORE = [name for layer in LAYERS[:7] for name in layer]
+CORE = [name for layer in LAYERS[:8] for name in layer]
 ONLY_IN = {
-    "matplotlib": {"show/plots", "show/reverse_plots", "show/loss_plots", "show/diagrams"},
-    "ipywidgets": {"show/widgets"},
+    "matplotlib": {name for name in MODULES if re.fullmatch(r"show/((\w+_)?plots|diagrams)", name)},
+    "ipywidgets": {name for name in MODULES if re.fullmatch(r"show/(\w+_)?widgets", name)},
     "torchvision": {"data/mnist"},
     "accelerate": {"training/loop"},
     "pickle": set(),  # a file from elsewhere must not be able to run code

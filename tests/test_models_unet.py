@@ -285,3 +285,62 @@ def test_the_default_network_is_the_one_whose_weights_are_published():
     assert names == ["time", "stem", "down", "middle", "attention", "up", "norm", "head"]
     assert "down.0.blocks.0.conv_1.weight" in model.state_dict()
     assert "up.1.grow.bias" in model.state_dict()
+
+
+# --- labels ---
+
+LABELLED = UNetConfig(**{**SMALL.to_dict(), "num_classes": 3})
+
+
+@pytest.fixture(scope="module")
+def labelled() -> UNet:
+    torch.manual_seed(0)
+    return awake(UNet(LABELLED))
+
+
+def test_each_label_and_none_at_all_give_different_answers(labelled):
+    x, t = noise(1).expand(5, -1, -1, -1), torch.full((5,), 500)
+    answers = labelled(x, t, torch.tensor([0, 1, 2, -1, 2])).flatten(1)
+    apart = torch.cdist(answers, answers)
+    torch.testing.assert_close(answers[2], answers[4])
+    assert (apart[:4, :4] + torch.eye(4) > 1e-2).all()
+
+
+def test_without_labels_a_labelled_network_is_asked_for_none(labelled):
+    x, t = noise(2), torch.tensor([3, 700])
+    assert torch.equal(labelled(x, t), labelled(x, t, torch.tensor([-1, -1])))
+    mixed = labelled(x, t, torch.tensor([-1, 2]))
+    torch.testing.assert_close(mixed[0], labelled(x, t)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_every_label_has_a_gradient_and_only_if_it_is_asked_for(labelled):
+    model = copy.deepcopy(labelled).requires_grad_(True)
+    model(noise(3), torch.tensor([3, 700, 9]), torch.tensor([2, -1, 2])).square().sum().backward()
+    asked = model.label.weight.grad.abs().sum(dim=1) > 0
+    assert asked.tolist() == [False, False, True, True]
+
+
+def test_labels_leave_the_names_of_the_other_weights_alone(model, labelled):
+    extra = labelled.state_dict().keys() - model.state_dict().keys()
+    assert extra == {"label.weight"}
+    assert UNetConfig.from_dict({"widths": [8, 16], "blocks": [1, 1]}).num_classes == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.tensor([0, 3]), r"labels contains 3, expected -1 \(none\) or 0..2"),
+        (torch.tensor([-2, 1]), r"labels contains -2"),
+        (torch.tensor([0.0, 1.0]), r"expected torch.int64 \(2,\)"),
+        (torch.tensor([1]), r"expected torch.int64 \(2,\)"),
+        ([0, 1], r"expected torch.int64 \(2,\)"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(labelled, labels, message):
+    with pytest.raises(ValueError, match=message):
+        labelled(noise(2), torch.tensor([1, 2]), labels)
+
+
+def test_a_network_without_labels_refuses_them(model):
+    with pytest.raises(ValueError, match="labels are given, expected None"):
+        model(noise(2), torch.tensor([1, 2]), torch.tensor([0, 1]))

@@ -1,6 +1,7 @@
 """Algorithm 1 against the same steps written out, the average of the weights, and the presets."""
 
 import copy
+import functools
 import itertools
 import json
 import warnings
@@ -22,7 +23,7 @@ from ddpm_lessons.training import (
     make_schedule,
     train,
 )
-from ddpm_lessons.training.presets import lr_factor
+from ddpm_lessons.training.presets import decay_start, lr_factor
 
 SMALL = UNetConfig(widths=(8, 8, 16), blocks=(1, 1, 1), groups=4, time_width=8, T=50)
 SCHEDULE = cosine_schedule(T=50)
@@ -324,14 +325,14 @@ def test_every_preset_can_be_trained(name):
 def test_the_learning_rate_warms_up_and_falls_to_nothing(name):
     preset = PRESETS[name]
     factors = [lr_factor(step, preset) for step in range(preset.steps)]
-    top = preset.warmup
+    top, start = preset.warmup, decay_start(preset)
     assert factors[0] == 1 / preset.warmup
-    assert factors[top - 1] == factors[top] == 1
+    assert set(factors[top - 1 : start + 1]) == {1}
     assert factors[:top] == sorted(factors[:top])
-    assert factors[top:] == sorted(factors[top:], reverse=True)
-    middle = (preset.warmup + preset.steps) / 2
-    assert lr_factor(middle, preset) == pytest.approx(0.5)
-    assert 0 < factors[-1] < 0.1
+    assert factors[start:] == sorted(factors[start:], reverse=True)
+    assert preset.steps - start == pytest.approx(preset.decay * preset.steps, abs=preset.warmup)
+    assert lr_factor((start + preset.steps) / 2, preset) == pytest.approx(0.5)
+    assert factors[-1] == pytest.approx(1 / (preset.steps - start))
     assert lr_factor(2 * preset.steps, preset) == 0
 
 
@@ -346,3 +347,74 @@ def test_the_gpu_preset_is_the_articles_twenty_epochs():
 def test_a_preset_that_is_none_is_refused(change):
     with pytest.raises(ValueError, match="expected"):
         Preset.from_dict({**PRESETS["tiny"].to_dict(), **change})
+
+
+# --- labels ---
+
+
+class Asked(nn.Module):
+    """Notes the labels that it is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.labels = nn.Parameter(torch.tensor(0.5)), []
+
+    def forward(self, x_t, t, labels=None):
+        self.labels.append(labels)
+        return self.w * x_t
+
+
+def asked(label_dropout, n: int = 4000) -> torch.Tensor | None:
+    x_0, labels = images(n, 1, 1, 1), torch.arange(n) % 10
+    model = Asked()
+    steps = train(
+        model,
+        SCHEDULE,
+        itertools.repeat((x_0, labels)),
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        generator=torch.Generator().manual_seed(0),
+        label_dropout=label_dropout,
+    )
+    next(steps)
+    return model.labels[0]
+
+
+def test_labels_are_used_only_if_it_is_said():
+    assert asked(None) is None
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15, 1.0])
+def test_that_share_of_the_labels_is_hidden_and_the_rest_is_kept(share):
+    labels = asked(share)
+    hidden = labels == -1
+    assert hidden.float().mean() == pytest.approx(
+        share, abs=4 * (share * (1 - share) / 4000) ** 0.5
+    )
+    assert torch.equal(labels[~hidden], (torch.arange(4000) % 10)[~hidden])
+
+
+def test_a_share_outside_0_to_1_is_refused():
+    with pytest.raises(ValueError, match=r"label_dropout is 1.5, expected .*\[0, 1\]"):
+        asked(1.5)
+
+
+def test_a_labelled_network_learns_what_its_labels_tell():
+    """Half the images are dark, half light: in much noise, who is told which one knows better."""
+    torch.manual_seed(0)
+    model = UNet(UNetConfig(**{**SMALL.to_dict(), "num_classes": 2}))
+    labels = torch.arange(16) % 2
+    x_0 = (0.6 * labels - 0.3).view(-1, 1, 1, 1).expand(-1, 1, 4, 4).contiguous()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    generator = torch.Generator().manual_seed(0)
+    batches = itertools.repeat((x_0, labels), 400)
+    for _ in train(model, SCHEDULE, batches, optimizer, generator=generator, label_dropout=0.2):
+        pass
+
+    def error(told: torch.Tensor) -> float:
+        draws = torch.Generator().manual_seed(1)
+        net = functools.partial(model.eval(), labels=told)
+        losses = [simple_loss(net, SCHEDULE, x_0, generator=draws).item() for _ in range(20)]
+        return sum(losses) / len(losses)
+
+    right, none, wrong = error(labels), error(torch.full_like(labels, -1)), error(1 - labels)
+    assert 1.5 * right < none < wrong / 1.5

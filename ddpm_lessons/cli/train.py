@@ -15,6 +15,7 @@ from ddpm_lessons.cli.options import add_device, choose_device, number, whole
 from ddpm_lessons.cli.trainlog import TrainLog
 from ddpm_lessons.data import Batches, Digits, load_mnist
 from ddpm_lessons.models import UNet, save_weights
+from ddpm_lessons.models.storage import read_header
 from ddpm_lessons.training import (
     PRESETS,
     MixedPrecision,
@@ -29,6 +30,7 @@ from ddpm_lessons.training import (
     save_checkpoint,
     train,
 )
+from ddpm_lessons.training.presets import decay_start
 
 CHECKPOINT, WEIGHTS, LOG = "checkpoint.safetensors", "weights.safetensors", "log.csv"
 SAVE_EVERY = 60.0  # seconds between two checkpoints
@@ -41,7 +43,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "\n".join(["presets:", *rows])
     parser.add_argument("--preset", choices=PRESETS, help="see below (default: quick)")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=whole(1), help="instead of the preset's")
+    length.add_argument(
+        "--steps", type=whole(1), help="instead of the preset's; with --resume, a new end"
+    )
     length.add_argument("--minutes", type=number(0, 1e5), help="as many steps as fit, measured")
     parser.add_argument("--out", type=Path, help="folder for the results (default: runs/PRESET)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
@@ -77,11 +81,12 @@ def plan(options: argparse.Namespace, checkpoint: Path, device: torch.device) ->
     """What to train, and the seed: by the options, or by the checkpoint that is to be resumed."""
     preset, seed = PRESETS[options.preset or "quick"], options.seed or 0
     if options.resume:
-        for name in ("preset", "steps", "minutes", "seed"):
+        for name in ("preset", "minutes", "seed"):
             if getattr(options, name) is not None and (name != "preset" or options.out):
                 raise ValueError(f"--{name} is decided by {checkpoint}; leave it out")
-        about = read_about(checkpoint)
-        return Preset.from_dict(about["preset"]), about["seed"]
+        about, step = read_about(checkpoint), read_header(checkpoint)["step"]
+        preset = Preset.from_dict(about["preset"])
+        return (with_end(preset, options.steps, step) if options.steps else preset), about["seed"]
     if checkpoint.exists():
         remedy = "go on with --resume, or choose another folder by --out"
         raise ValueError(f"{checkpoint} is there already; {remedy}")
@@ -89,6 +94,21 @@ def plan(options: argparse.Namespace, checkpoint: Path, device: torch.device) ->
         steps = steps_within(preset, 60 * options.minutes, device)
         return dataclasses.replace(preset, steps=steps), seed
     return dataclasses.replace(preset, steps=options.steps or preset.steps), seed
+
+
+def with_end(preset: Preset, steps: int, step: int) -> Preset:
+    """The preset of a run that has come to `step`, now to end after `steps`.
+
+    Nothing of what was done so far depends on the end until the learning rate begins to fall:
+    before, the run goes on as one that was meant to end there from the start.
+    Raises ValueError once it falls, or where with the new end it would have begun to.
+    """
+    changed = dataclasses.replace(preset, steps=steps)
+    fixed = min(decay_start(preset), decay_start(changed))
+    if steps != preset.steps and step > fixed:
+        expected = f"{preset.steps}: the learning rate falls from step {fixed}, before step {step}"
+        raise ValueError(f"--steps is {steps}, expected {expected}")
+    return changed
 
 
 def make_run(preset: Preset, seed: int, device: torch.device) -> Run:
@@ -117,7 +137,7 @@ def make_run(preset: Preset, seed: int, device: torch.device) -> Run:
 
 def steps_within(preset: Preset, seconds: float, device: torch.device) -> int:
     """How many steps fit into that time, by timing some of a run that is then thrown away."""
-    steps = _steps(make_run(preset, 0, device), MixedPrecision(device))
+    steps = _steps(make_run(preset, 0, device), preset, MixedPrecision(device))
     for _ in range(3):  # the first ones are slower
         next(steps).loss.item()
     start, count = time.perf_counter(), 0
@@ -134,7 +154,7 @@ def advance(run: Run, preset: Preset, precision: MixedPrecision, *, out: Path, a
     log = TrainLog(out / LOG, run)
     bar = tqdm(total=preset.steps, initial=run.step, unit="step", dynamic_ncols=True)
     with bar, _interruptible() as interrupted:
-        steps = _steps(run, precision)
+        steps = _steps(run, preset, precision)
         while run.step < preset.steps and not interrupted:
             result = next(steps)
             run.step += 1
@@ -147,7 +167,7 @@ def advance(run: Run, preset: Preset, precision: MixedPrecision, *, out: Path, a
         save_checkpoint(out / CHECKPOINT, run, about=about)
 
 
-def _steps(run: Run, precision: MixedPrecision) -> Iterator[TrainStep]:
+def _steps(run: Run, preset: Preset, precision: MixedPrecision) -> Iterator[TrainStep]:
     return train(
         run.model,
         run.schedule,
@@ -157,6 +177,7 @@ def _steps(run: Run, precision: MixedPrecision) -> Iterator[TrainStep]:
         ema=run.ema,
         accelerator=precision,
         generator=run.generator,
+        label_dropout=preset.label_dropout,
     )
 
 

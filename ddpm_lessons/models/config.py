@@ -17,6 +17,7 @@ class UNetConfig:
     heads: of the attention at the coarsest level; the last width must be a multiple of it.
     time_width: length of the sinusoidal embedding of t, at least 2.
     T: the largest timestep that the network takes.
+    num_classes: how many labels it can be told, 0..num_classes - 1; 0 for a network without labels.
     Raises ValueError for numbers that make no network.
     """
 
@@ -27,6 +28,7 @@ class UNetConfig:
     heads: int = 4
     time_width: int = 64
     T: int = 1000
+    num_classes: int = 0
 
     def __post_init__(self) -> None:
         for name in ("widths", "blocks"):
@@ -38,6 +40,7 @@ class UNetConfig:
             "heads": 1,
             "time_width": 2,
             "T": 1,
+            "num_classes": 0,
         }.items():
             _check_count(name, getattr(self, name), least)
         if len(self.widths) != len(self.blocks):

@@ -32,6 +32,8 @@ class UNet(nn.Module):
             return nn.ModuleList(make)
 
         self.time = TimeEmbedding(config.time_width, emb)
+        if config.num_classes:  # a row for each label, and the last one for "no label"
+            self.label = zeroed(nn.Embedding(config.num_classes + 1, emb))
         self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
             Level(blocks(n, fine, fine), shrink=nn.Conv2d(fine, coarse, 2, stride=2))
@@ -47,16 +49,21 @@ class UNet(nn.Module):
         self.head = zeroed(nn.Conv2d(widths[0], config.channels, 3, padding=1))
 
     # fmt: off
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """Predict the noise in x_t. In the margin: the shapes of the default network on MNIST.
 
         x_t: (B, C, H, W) noisy images; H and W multiples of `config.size_multiple`.
         t: (B,) int64 timesteps in 1..config.T.
+        labels: (B,) int64 in 0..config.num_classes - 1, or -1 for an image without one; None for
+            no labels at all, the only choice where num_classes is 0.
         Returns the predicted noise, (B, C, H, W).
-        Raises ValueError for other shapes, dtypes or timesteps.
+        Raises ValueError for other shapes, dtypes, timesteps or labels.
         """
         self._check(x_t, t)
         emb = self.time(t)                              # (B, 256)
+        rows = self._rows(labels, t)
+        if rows is not None:
+            emb = emb + self.label(rows)
         h = self.stem(x_t)                              # (B, 16, 28, 28)
 
         skips = []
@@ -99,6 +106,20 @@ class UNet(nn.Module):
         if t.device.type == "cpu" and t.numel() and (t.min() < 1 or t.max() > config.T):
             wrong = t[(t < 1) | (t > config.T)][0].item()
             raise ValueError(f"t contains {wrong}, expected timesteps in 1..{config.T}")
+
+    def _rows(self, labels: Tensor | None, t: Tensor) -> Tensor | None:
+        """The rows of the table of labels; None if this network has no such table."""
+        n = self.config.num_classes  # the row of "no label"
+        if labels is None:
+            return torch.full_like(t, n) if n else None
+        if n == 0:
+            raise ValueError("labels are given, expected None: this network was built without")
+        if not isinstance(labels, Tensor) or (labels.dtype, labels.shape) != (t.dtype, t.shape):
+            raise ValueError(f"labels is {labels!r}, expected torch.int64 {tuple(t.shape)}")
+        if labels.device.type == "cpu" and (labels.min() < -1 or labels.max() >= n):
+            wrong = labels[(labels < -1) | (labels >= n)][0].item()
+            raise ValueError(f"labels contains {wrong}, expected -1 (none) or 0..{n - 1}")
+        return labels.where(labels >= 0, n)
 
 
 class Level(nn.Module):

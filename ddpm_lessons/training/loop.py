@@ -1,6 +1,7 @@
 """Algorithm 1, the training loop, as a generator: a progress bar, a plot or a test consumes it."""
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ddpm_lessons.door import check_number
 from ddpm_lessons.loss import simple_loss
 from ddpm_lessons.schedule import NoiseSchedule
 
@@ -74,6 +76,7 @@ def train(
     ema: AveragedModel | None = None,
     accelerator: Accelerator | None = None,
     generator: torch.Generator | None = None,
+    label_dropout: float | None = None,
 ) -> Iterator[TrainStep]:
     """Algorithm 1: take images x_0, draw t and eps, step down the gradient of Eq. (14).
 
@@ -84,6 +87,9 @@ def train(
     lr_scheduler: stepped once a step. ema: of `eps_model` (see `make_ema`), updated once a step.
     accelerator: for mixed precision or many processes; plain float32 if None.
     generator: of t and eps; torch's global one if None.
+    label_dropout: to train with the labels that come second in `batches`, as a network with
+        `num_classes` takes them; that share of them, in [0, 1], is hidden, so that one network
+        learns to do with and without (Ho & Salimans 2022). None: no labels.
     Raises ValueError if the first batch cannot be trained on, or if the loss is NaN or infinite at
     one of the looks that are taken every 50 steps.
     """
@@ -93,8 +99,12 @@ def train(
         if step == 1:
             check_x_0(x_0)
         eps_model.train()
+        answer = eps_model
+        if label_dropout is not None:
+            labels = drop_labels(batch[1], label_dropout, generator)
+            answer = functools.partial(eps_model, labels=labels)
         with torch.enable_grad(), accelerator.autocast():
-            loss = simple_loss(eps_model, schedule, x_0, generator=generator)
+            loss = simple_loss(answer, schedule, x_0, generator=generator)
         optimizer.zero_grad()
         accelerator.backward(loss)
         optimizer.step()
@@ -105,6 +115,17 @@ def train(
         if step % CHECK_EVERY == 0:
             check_loss(loss)
         yield TrainStep(step, loss.detach())
+
+
+def drop_labels(labels: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Labels (B,) with each replaced by -1, no label, with probability `share`.
+
+    Raises ValueError for a share outside [0, 1].
+    """
+    check_number("label_dropout", share, "[0, 1]")
+    device = labels.device if generator is None else generator.device
+    hidden = torch.rand(labels.shape, generator=generator, device=device) < share
+    return labels.masked_fill(hidden.to(labels.device), -1)
 
 
 def check_x_0(x_0: Tensor) -> None:
