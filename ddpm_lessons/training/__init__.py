@@ -1,5 +1,6 @@
 """Training: Algorithm 1, the average of the weights, checkpoints, and the presets."""
 
+from ddpm_lessons.training.by_timestep import loss_by_timestep
 from ddpm_lessons.training.checkpoint import (
     Run,
     load_checkpoint,
@@ -8,6 +9,8 @@ from ddpm_lessons.training.checkpoint import (
     save_checkpoint,
 )
 from ddpm_lessons.training.ema import make_ema
+from ddpm_lessons.training.interrupt import interruptible
+from ddpm_lessons.training.log import pretrained_log, read_log
 from ddpm_lessons.training.loop import MixedPrecision, TrainStep, has_bfloat16, train
 from ddpm_lessons.training.presets import PRESETS, Preset, make_optimizer, make_schedule
 
@@ -18,12 +21,16 @@ __all__ = [
     "Run",
     "TrainStep",
     "has_bfloat16",
+    "interruptible",
     "load_checkpoint",
     "load_network",
+    "loss_by_timestep",
     "make_ema",
     "make_optimizer",
     "make_schedule",
+    "pretrained_log",
     "read_about",
+    "read_log",
     "save_checkpoint",
     "train",
 ]
