@@ -1,5 +1,6 @@
-"""Networks: the article's U-Net, and the trained weights that come with the course."""
+"""Networks: the article's U-Net, a reader of digits, and the weights that come with the course."""
 
+from ddpm_lessons.models.classifier import DigitClassifier, load_classifier, save_classifier
 from ddpm_lessons.models.config import UNetConfig
 from ddpm_lessons.models.pretrained import (
     PRETRAINED,
@@ -14,10 +15,13 @@ from ddpm_lessons.models.unet import UNet
 __all__ = [
     "PRETRAINED",
     "CheckpointError",
+    "DigitClassifier",
     "Pretrained",
     "UNet",
     "UNetConfig",
+    "load_classifier",
     "load_pretrained",
     "load_weights",
+    "save_classifier",
     "save_weights",
 ]
