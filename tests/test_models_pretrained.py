@@ -75,7 +75,8 @@ def test_the_networks_of_the_course_are_whole_and_ready(name):
 
 
 def test_every_file_of_weights_is_in_the_registry():
-    assert {p.name for p in SHIPPED.glob("*.safetensors")} == set(PRETRAINED.values())
+    classifier = "classifier.safetensors"  # load_classifier knows it
+    assert {p.name for p in SHIPPED.glob("*.safetensors")} == {*PRETRAINED.values(), classifier}
 
 
 def test_the_shipped_network_predicts_the_noise_in_digits_it_has_not_seen():
@@ -121,6 +122,29 @@ def test_there_and_back(path):
     assert network.schedule == linear_schedule()
     assert network.config == SMALL
     assert read_header(path)["about"] == {"weights": "EMA"}
+
+
+def test_in_half_the_size_there_and_back_up_to_rounding(path, tmp_path):
+    short = tmp_path / "half.safetensors"
+    save_weights(short, small(), linear_schedule(), half=True)
+    betas = 8 * len(linear_schedule().betas)  # the schedule stays float64
+    assert short.stat().st_size - betas < 0.6 * (path.stat().st_size - betas)
+    network = load_weights(short)
+    assert network.schedule == linear_schedule()
+    wanted = small().state_dict()
+    for name, x in network.eps_model.state_dict().items():
+        assert x.dtype == torch.float32
+        torch.testing.assert_close(x, wanted[name], rtol=2**-11, atol=2**-25)  # float16's
+    again = tmp_path / "again.safetensors"
+    save_weights(again, network.eps_model, linear_schedule(), half=True)
+    assert again.read_bytes() == short.read_bytes()
+
+
+def test_weights_too_large_for_half_the_size_are_not_written(tmp_path):
+    model = small()
+    model.head.bias.data.fill_(1e5)
+    with pytest.raises(CheckpointError, match=r"head\.bias holds NaN or infinity"):
+        save_weights(tmp_path / "w", model, linear_schedule(), half=True)
 
 
 def test_the_same_weights_make_the_same_file(path, tmp_path):

@@ -71,7 +71,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"    python -m ddpm_lessons train --resume --out {out}")
         return 0
     about |= {"steps": session.step, "seconds": round(session.seconds), "weights": "EMA"}
-    save_weights(out / WEIGHTS, session.ema.module, session.schedule, about=about)
+    network = session.ema.module
+    save_weights(out / WEIGHTS, network, session.schedule, about=about, half=preset.half)
     print(f"{session.step} steps in {session.seconds:.0f} s. To see digits:")
     print(f"    python -m ddpm_lessons sample --checkpoint {out / WEIGHTS}")
     return 0

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ddpm_lessons.models.config import UNetConfig
 from ddpm_lessons.models.storage import (
     CheckpointError,
+    cast,
     load_exactly,
     plain_names,
     read_tensors,
@@ -50,7 +51,7 @@ def load_weights(path: str | os.PathLike[str], *, device: torch.device | str = "
     Raises CheckpointError if the file is missing, damaged, or does not fit what it says it is.
     """
     state, header = read_tensors(path, WEIGHTS)
-    betas = state.pop(BETAS, None)
+    betas, state = state.pop(BETAS, None), cast(state, torch.float16, torch.float32)
     return assemble(header, state, betas, path=path, device=device)
 
 
@@ -60,13 +61,16 @@ def save_weights(
     schedule: NoiseSchedule,
     *,
     about: dict | None = None,
+    half: bool = False,
 ) -> None:
     """Write a network's weights, its architecture and its schedule to one file.
 
     model: a UNet, wrapped by torch.compile or not. about: what else the header shall say, in JSON.
+    half: round the weights to float16, for a file of half the size; loaded, they are float32.
     Raises CheckpointError if the file cannot be written, or a weight is NaN or infinite.
     """
     state = plain_names(model.state_dict())
+    state = cast(state, torch.float32, torch.float16) if half else state
     check_finite(state, path=path)
     header = {"format": WEIGHTS, **describe(model), "about": about or {}}
     write_tensors(path, {**state, BETAS: schedule.betas}, header)

@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -104,6 +105,11 @@ def check_tensors(wanted: dict[str, Tensor], found: dict[str, Tensor], *, path: 
                 f"{path}: of another architecture: {name} is {y.dtype} {tuple(y.shape)}, "
                 f"expected {expected}"
             )
+
+
+def cast(state: dict[str, Tensor], old: torch.dtype, new: torch.dtype) -> dict[str, Tensor]:
+    """A state dict with its tensors of one dtype in another, the rest as they are."""
+    return {name: x.to(new) if x.dtype == old else x for name, x in state.items()}
 
 
 def _plain(name: str) -> str:

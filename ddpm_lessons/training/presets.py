@@ -25,6 +25,7 @@ class Preset:
     images: int | None = None  # how many of the 60,000 training digits; None for all
     schedule: str = "linear"  # a key of SCHEDULES; its T is that of the network
     label_dropout: float | None = None  # share of hidden labels; None to train without labels
+    half: bool = False  # whether the finished weights are stored in float16, see `save_weights`
     model: UNetConfig = field(default_factory=UNetConfig)
 
     def __post_init__(self) -> None:
@@ -64,6 +65,7 @@ PRESETS = {
         about="40 epochs, 3 hours on one CPU core: the weights that come with the course",
         steps=40 * 938,
         decay=0.25,
+        half=True,
         model=UNetConfig(widths=(16, 64, 192), blocks=(1, 1, 3)),
     ),
     "gpu": Preset(
