@@ -1,12 +1,21 @@
 """ddpm_lessons: the small, exact library behind the course on denoising diffusion models.
 
 The mathematics lies flat here, in reading order: schedule, gaussian, forward, posterior, exact,
-loss, sampler.
+loss, sampler, score, flow, likelihood.
 """
 
 from ddpm_lessons.exact import Mixture, reverse_density
+from ddpm_lessons.flow import FlowState, even_timesteps, flow_jump, probability_flow
 from ddpm_lessons.forward import predict_eps, predict_x0, q_marginal, q_sample, q_step
 from ddpm_lessons.gaussian import Gaussian
+from ddpm_lessons.likelihood import (
+    FlowBound,
+    FlowDensity,
+    exact_divergence,
+    flow_bound,
+    flow_log_density,
+    hutchinson,
+)
 from ddpm_lessons.loss import Bound, bound, decoder_log_likelihood, noise_weight, simple_loss
 from ddpm_lessons.posterior import p_mean_from_eps, p_step, q_posterior
 from ddpm_lessons.sampler import SAMPLERS, Step, ddim, ddpm
@@ -18,12 +27,16 @@ from ddpm_lessons.schedule import (
     cosine_schedule,
     linear_schedule,
 )
+from ddpm_lessons.score import eps_from_score, langevin, score_from_eps, score_model
 
 __all__ = [
     "SAMPLERS",
     "SCHEDULES",
     "Bound",
     "Coefficients",
+    "FlowBound",
+    "FlowDensity",
+    "FlowState",
     "Gaussian",
     "Mixture",
     "NoiseLeftWarning",
@@ -34,16 +47,27 @@ __all__ = [
     "ddim",
     "ddpm",
     "decoder_log_likelihood",
+    "eps_from_score",
+    "even_timesteps",
+    "exact_divergence",
+    "flow_bound",
+    "flow_jump",
+    "flow_log_density",
+    "hutchinson",
+    "langevin",
     "linear_schedule",
     "noise_weight",
     "p_mean_from_eps",
     "p_step",
     "predict_eps",
     "predict_x0",
+    "probability_flow",
     "q_marginal",
     "q_posterior",
     "q_sample",
     "q_step",
     "reverse_density",
+    "score_from_eps",
+    "score_model",
     "simple_loss",
 ]

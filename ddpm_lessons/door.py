@@ -188,6 +188,11 @@ def predict_noise(eps_model: EpsModel, x_t: Tensor, t: int) -> Tensor:
 
     Its mode is put back. Raises ValueError where the answer has not the shape of x_t.
     """
+    return noise_with_gradient(eps_model, x_t, t)
+
+
+def noise_with_gradient(eps_model: EpsModel, x_t: Tensor, t: int) -> Tensor:
+    """As `predict_noise`, but with a gradient where x_t has one: for derivatives by x_t."""
     modules = eps_model.modules() if isinstance(eps_model, torch.nn.Module) else ()
     training = [module for module in modules if module.training]
     for module in training:

@@ -102,7 +102,7 @@ def bound(
         p = p_step(_exact(x_t), c, eps, variance=variance, clip_x0=clip_x0).p
         if t > 1:
             denoising[t] = _bits_per_dim(q_posterior(clean, _exact(x_t), c).kl(p))
-    nats = -decoder_log_likelihood(clean, Gaussian(p.mean, _variance_at_1(schedule)))
+    nats = -decoder_log_likelihood(clean, Gaussian(p.mean, variance_at_1(schedule)))
     return Bound(_bits_per_dim(prior), denoising, _bits_per_dim(nats))
 
 
@@ -132,8 +132,8 @@ def _check_range(name: str, x: Tensor) -> None:
         raise ValueError(f"{name} reaches {x.abs().max().item():g}, expected images in [-1, 1]")
 
 
-def _variance_at_1(schedule: NoiseSchedule) -> float:
-    """beta-tilde_2, or beta_1 where there is only one step."""
+def variance_at_1(schedule: NoiseSchedule) -> float:
+    """The variance of the decoder at t = 1: beta-tilde_2, or beta_1 where there is one step."""
     if schedule.T == 1:
         return schedule.at(1).beta
     return q_posterior(0.0, 0.0, schedule.at(2)).var

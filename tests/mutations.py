@@ -231,7 +231,7 @@ BUGS = [
         "sigma of 1e-10 in the decoder, because beta-tilde_1 is 0",
         "hojonathanho diffusion_utils.py, guided-diffusion #69",
         "loss",
-        ("Gaussian(p.mean, _variance_at_1(schedule))", "Gaussian(p.mean, 1e-20)"),
+        ("Gaussian(p.mean, variance_at_1(schedule))", "Gaussian(p.mean, 1e-20)"),
     ),
     bug(
         "half a bin of 1/256",
@@ -380,6 +380,61 @@ BUGS = [
             "    return [T - (i *",
             "    return [T // steps * (steps - i - 1) + 1 for i in range(steps)]\n    [T - (i *",
         ),
+    ),
+    # score, flow, likelihood
+    bug(
+        "the sign of the score",
+        "the commonest slip of all",
+        "score",
+        ("return -eps / (1", "return eps / (1"),
+    ),
+    bug(
+        "the score divided by the variance",
+        "the root forgotten",
+        "score",
+        ("-eps / (1 - c.alpha_bar) ** 0.5", "-eps / (1 - c.alpha_bar)"),
+    ),
+    bug(
+        "Langevin noise of the step's size, not of its root",
+        "the commonest slip of all",
+        "score",
+        ("step_size**0.5 * randn_like", "step_size * randn_like"),
+    ),
+    bug(
+        "Langevin with the whole step along the score",
+        "two conventions mixed",
+        "score",
+        ("step_size / 2 * slope", "step_size * slope"),
+    ),
+    bug(
+        "inversion asks at the end of a step",
+        "stablediffusion #226, diffusers #5832",
+        "flow",
+        ("eps = predict_noise(eps_model, x, t)", "eps = predict_noise(eps_model, x, max(s, 1))"),
+    ),
+    bug(
+        "Heun's second look at the old t",
+        "a slip that leaves a first-order method",
+        "flow",
+        ("predict_noise(eps_model, x_s, s)", "predict_noise(eps_model, x_s, t)"),
+    ),
+    bug(
+        "the density changes with the wrong sign",
+        "the commonest slip of all",
+        "likelihood",
+        (".sum(dim=1) - change)", ".sum(dim=1) + change)"),
+    ),
+    bug(
+        "probes that are not signs",
+        "uniform numbers have another variance",
+        "likelihood",
+        ("torch.where(randn_like(eps, generator) < 0, -1.0, 1.0)", "randn_like(eps, generator)"),
+    ),
+    bug(
+        "bits of x_1 without the noise's own entropy",
+        "dequantisation forgotten",
+        "likelihood",
+        ("latent = q.log_prob(_exact(x_1)).reshape(len(x_0), -1).sum(dim=1) -", "latent = -"),
     ),
 ]
 

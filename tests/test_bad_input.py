@@ -28,17 +28,28 @@ from ddpm_lessons import (
     ddim,
     ddpm,
     decoder_log_likelihood,
+    eps_from_score,
+    even_timesteps,
+    exact_divergence,
+    flow_bound,
+    flow_jump,
+    flow_log_density,
+    hutchinson,
+    langevin,
     linear_schedule,
     noise_weight,
     p_mean_from_eps,
     p_step,
     predict_eps,
     predict_x0,
+    probability_flow,
     q_marginal,
     q_posterior,
     q_sample,
     q_step,
     reverse_density,
+    score_from_eps,
+    score_model,
     simple_loss,
 )
 
@@ -164,6 +175,8 @@ def no_answer(draw: Callable) -> Callable:
 
 
 no_model = st.one_of(junk, st.just(SCHEDULE), st.floats(), no_answer())
+no_score = st.one_of(junk, st.floats(), no_image.map(lambda found: lambda x: found))
+no_function = st.one_of(junk, st.floats(), st.just(IMAGES))
 no_schedule = st.one_of(junk, st.just(IMAGES), st.floats(), st.just(linear_schedule))
 no_generator = st.one_of(st.integers(), st.floats(), something)
 no_clip = numbers_outside(lambda x: 0 < x < math.inf).filter(lambda x: x is not None)
@@ -210,6 +223,13 @@ no_grid = st.one_of(
     st.integers(),
     st.floats(),
     something.filter(lambda x: not isinstance(x, (bytes, dict))),  # these hold whole numbers
+)
+no_path = st.one_of(
+    st.lists(no_index(0, 6), min_size=1, max_size=3),
+    st.sampled_from([[], [0], [0, 6], [3, 3], [1, 3, 2], [6, 1, 6]]),
+    st.integers(),
+    st.floats(),
+    junk,
 )
 no_points = st.one_of(
     wrong_kind,
@@ -259,6 +279,7 @@ def listed(sampler: Callable) -> Callable:
 
 LOOP = {"eps_model": answer, "schedule": SCHEDULE, "generator": torch.Generator()}
 NO_LOOP = {"eps_model": no_model, "schedule": no_schedule, "generator": no_generator}
+FLOW = {"eps_model": answer, "schedule": SCHEDULE}
 CHOICES = {"variance": "beta", "clip_x0": 1.0}
 NO_CHOICES = {"variance": no_variance, "clip_x0": no_clip}
 
@@ -388,6 +409,83 @@ CASES = {
         decoder_log_likelihood,
         {"x_0": IMAGES, "p": Gaussian(IMAGES, 0.1)},
         {"x_0": st.one_of(no_batch, outside_range, wrong_shape), "p": no_gaussian()},
+    ),
+    "score_from_eps": equation(score_from_eps, "eps"),
+    "eps_from_score": equation(eps_from_score, "score"),
+    "score_model": Case(
+        lambda eps_model, schedule, t, x_t: score_model(eps_model, schedule, t)(x_t),
+        {"eps_model": answer, "schedule": SCHEDULE, "t": 3, "x_t": IMAGES},
+        {"eps_model": no_model, "schedule": no_schedule, "t": no_index(1, 6), "x_t": no_batch},
+    ),
+    "langevin": Case(
+        listed(langevin),
+        {"score": torch.sin, "x": IMAGES, "step_size": 0.1, "steps": 2, "generator": None},
+        {
+            "score": no_score,
+            "x": no_batch,
+            "step_size": numbers_outside(lambda x: 0 < x < math.inf),
+            "steps": no_index(0, 10**9),
+            "generator": no_generator,
+        },
+    ),
+    "flow_jump": Case(
+        flow_jump,
+        {"x": IMAGES, "eps": IMAGES, "alpha_bar": 0.5, "alpha_bar_to": 0.7},
+        {
+            "x": no_image,
+            "eps": no_image,
+            "alpha_bar": numbers_outside(lambda x: 0 < x <= 1),
+            "alpha_bar_to": numbers_outside(lambda x: 0 < x <= 1),
+        },
+    ),
+    "probability_flow": Case(
+        listed(probability_flow),
+        {**FLOW, "x": IMAGES, "timesteps": [6, 3, 0], "method": "heun"},
+        {
+            "eps_model": no_model,
+            "schedule": no_schedule,
+            "x": no_batch,
+            "timesteps": no_path,
+            "method": st.one_of(junk, st.sampled_from(["Heun", "rk4"])),
+        },
+    ),
+    "even_timesteps": Case(
+        even_timesteps,
+        {"schedule": SCHEDULE, "n": 4},
+        {"schedule": no_schedule, "n": no_index(2, 6)},
+    ),
+    "exact_divergence": Case(
+        exact_divergence,
+        {"eps_model": answer, "x_t": IMAGES, "t": 3},
+        {"eps_model": no_model, "x_t": no_batch, "t": no_index(1, 10**6)},
+    ),
+    "hutchinson": Case(
+        lambda probes, generator, eps_model: hutchinson(probes, generator=generator)(
+            eps_model, IMAGES, 3
+        ),
+        {"probes": 2, "generator": torch.Generator(), "eps_model": answer},
+        {"probes": no_index(1, 10**6), "generator": no_generator, "eps_model": no_model},
+    ),
+    "flow_log_density": Case(
+        flow_log_density,
+        {**FLOW, "x": IMAGES, "timesteps": [1, 6], "divergence": exact_divergence},
+        {
+            "eps_model": no_model,
+            "schedule": no_schedule,
+            "x": no_batch,
+            "timesteps": no_path,
+            "divergence": no_function,
+        },
+    ),
+    "flow_bound": Case(
+        flow_bound,
+        {**LOOP, "x_0": IMAGES, "timesteps": [1, 6], "divergence": exact_divergence},
+        {
+            **NO_LOOP,
+            "x_0": st.one_of(no_batch, outside_range),
+            "timesteps": no_path,
+            "divergence": no_function,
+        },
     ),
     "ddpm": Case(
         listed(ddpm), {**LOOP, **CHOICES, "x_T": IMAGES}, {**NO_LOOP, **NO_CHOICES, "x_T": no_batch}
