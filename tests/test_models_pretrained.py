@@ -3,9 +3,6 @@
 import copy
 import os
 import pickle
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -348,26 +345,3 @@ def test_a_folder_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CheckpointError, match="cannot be written"):
         write_atomically(tmp_path / "file" / "w.safetensors", b"")
-
-
-KILLED = """
-import sys
-from pathlib import Path
-import torch
-from ddpm_lessons.models.storage import write_tensors
-for i in range(10**6):
-    write_tensors(sys.argv[1], {"x": torch.full((10**6,), float(i))}, {"format": "test"})
-    print(i, flush=True)
-"""
-
-
-def test_sigkill_while_saving_leaves_a_whole_file(tmp_path):
-    path = tmp_path / "w.safetensors"
-    child = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True
-    )
-    for _ in range(5):
-        child.stdout.readline()
-    child.send_signal(signal.SIGKILL)  # at some moment of the next write
-    child.communicate()
-    assert read_header(path)["format"] == "test"

@@ -1,6 +1,14 @@
 """Checkpoints: a run that stopped goes on as if it had not; files that do not fit are refused."""
 
 import copy
+import os
+import random
+import signal
+import sys
+import time
+import timeit
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -195,6 +203,46 @@ def test_the_network_to_sample_from_is_the_average(digits, tmp_path):
     for network in (averaged, raw):
         assert not network.eps_model.training
         assert not any(p.requires_grad for p in network.eps_model.parameters())
+
+
+# --- killed while saving (trap 68) ---
+
+
+def save_for_ever(path: Path, run: Run, pipe: int) -> NoReturn:
+    """Save after each step, and say so; only a kill ends it."""
+    while True:
+        run.step += 1
+        save_checkpoint(path, run)
+        os.write(pipe, b".")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork and no SIGKILL")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_fifty_kills_while_saving_never_lose_the_last_good_checkpoint(digits, tmp_path):
+    path, run = tmp_path / "c.safetensors", make_run(digits)
+    advance(run, 1)
+    save_checkpoint(path, run)
+    seconds = timeit.timeit(lambda: save_checkpoint(path, run), number=3) / 3
+    moments, torn = random.Random(0), 0
+    for _ in range(50):
+        source, pipe = os.pipe()
+        child = os.fork()
+        if child == 0:
+            save_for_ever(path, run, pipe)
+        os.close(pipe)
+        assert os.read(source, 1) == b".", "the child could not save once"
+        time.sleep(moments.uniform(0, 2 * seconds))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        finished = run.step + 1 + len(os.read(source, 10**6))
+        os.close(source)
+        load_checkpoint(path, run)  # whole, or it raises
+        assert run.step in (finished, finished + 1)  # the last may have ended unsaid
+        rest = [other for other in tmp_path.iterdir() if other != path]
+        torn += bool(rest)
+        for other in rest:
+            other.unlink()
+    assert torn >= 5, "the kills must have hit the writing itself"
 
 
 # --- files that do not fit (traps 69, 70, 74) ---
