@@ -5,9 +5,15 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ddpm_lessons.cli import data, sample, train
+from ddpm_lessons.cli import classifier, data, evaluate, sample, train
 
-COMMANDS = {"train": train, "sample": sample, "data": data}
+COMMANDS = {
+    "train": train,
+    "sample": sample,
+    "evaluate": evaluate,
+    "classifier": classifier,
+    "data": data,
+}
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,7 +1,6 @@
 """Draw digits from a trained network: a grid as PNG, the chain as GIF."""
 
 import argparse
-import inspect
 from io import BytesIO
 from math import isqrt
 from pathlib import Path
@@ -12,13 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from ddpm_lessons.cli.options import add_device, choose_device, number, picture, whole
+from ddpm_lessons.cli.network import add_network, choose_knobs, choose_network
+from ddpm_lessons.cli.options import add_device, choose_device, picture, whole
 from ddpm_lessons.data import to_uint8
-from ddpm_lessons.models import Pretrained, load_pretrained, load_weights
-from ddpm_lessons.models.storage import read_header, write_atomically
+from ddpm_lessons.models import Pretrained
+from ddpm_lessons.models.storage import write_atomically
 from ddpm_lessons.sampler import SAMPLERS
-from ddpm_lessons.training import load_network
-from ddpm_lessons.training.checkpoint import CHECKPOINT
 
 SIZE = 28  # height and width of MNIST's digits
 FRAMES = 50  # of the GIF, evenly spread over t
@@ -28,15 +26,8 @@ LINE = 96  # grey level between the images of a grid
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("--checkpoint", type=Path, help="default: the weights of the course")
-    parser.add_argument("--raw", action="store_true", help="not the EMA of a training checkpoint")
     parser.add_argument("--n", type=whole(1, 4096), default=64, help="how many (default: 64)")
-    parser.add_argument("--seed", type=whole(0), default=0, help="default: 0")
-    parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm", help="default: ddpm")
-    parser.add_argument("--steps", type=whole(1), help="network calls of ddim (default: 50)")
-    parser.add_argument("--eta", type=float, help="noise of ddim, in [0, 1] (default: 0)")
-    parser.add_argument("--variance", choices=("beta", "posterior"), help="of ddpm (default: beta)")
-    parser.add_argument("--clip", type=number(0, 1e6), help="bound of x0_hat (default: none)")
+    add_network(parser)
     parser.add_argument(
         "--out", type=picture(".png"), default=Path("samples.png"), help="default: samples.png"
     )
@@ -48,39 +39,31 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Sample, and write the pictures."""
     device = choose_device(options.device)
-    network = _load(options, device)
+    network = choose_network(options, device)
     print(f"{options.n} images by {options.sampler} on {device}, seed {options.seed}")
     states = [grid(x, options.scale) for x in _chain(options, network, device)]
-    write_atomically(options.out, _encode(states[-1:], "PNG"))
+    write_atomically(options.out, encode(states[-1:], "PNG"))
     print(options.out)
     if options.gif:
         durations = [FRAME] * (len(states) - 1) + [PAUSE]
-        write_atomically(options.gif, _encode(states, "GIF", duration=durations, loop=0))
+        write_atomically(options.gif, encode(states, "GIF", duration=durations, loop=0))
         print(options.gif)
     return 0
 
 
-def grid(x: Tensor, scale: int = 1) -> Image.Image:
+def grid(x: Tensor, scale: int = 1, *, columns: int | None = None) -> Image.Image:
     """N images (N, 1 or 3, H, W) in [-1, 1], in rows and columns with a line between them.
 
-    Values outside [-1, 1] saturate. scale: screen pixels a pixel. Raises ValueError for NaN.
+    Values outside [-1, 1] saturate. scale: screen pixels a pixel. columns: by default about as many
+    as rows. Raises ValueError for NaN.
     """
     pixels = F.pad(to_uint8(x).cpu(), (1, 1, 1, 1), value=LINE)  # (N, C, H + 2, W + 2)
-    columns = isqrt(len(pixels) - 1) + 1
+    columns = columns or isqrt(len(pixels) - 1) + 1
     empty = torch.full_like(pixels[:1], LINE).expand(-len(pixels) % columns, -1, -1, -1)
     rows = [torch.cat(list(row), dim=-1) for row in torch.cat([pixels, empty]).split(columns)]
     array = torch.cat(rows, dim=-2).permute(1, 2, 0).squeeze(-1).numpy()
     image = Image.fromarray(array)
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-
-
-def _load(options: argparse.Namespace, device: torch.device) -> Pretrained:
-    path = options.checkpoint
-    if path is not None and read_header(path).get("format") == CHECKPOINT:
-        return load_network(path, ema=not options.raw, device=device)
-    if options.raw:
-        raise ValueError("--raw is for training checkpoints; other files hold one set of weights")
-    return load_pretrained(device=device) if path is None else load_weights(path, device=device)
 
 
 def _chain(options: argparse.Namespace, network: Pretrained, device: torch.device) -> list[Tensor]:
@@ -90,7 +73,7 @@ def _chain(options: argparse.Namespace, network: Pretrained, device: torch.devic
     shape = (options.n, network.config.channels, SIZE, SIZE)
     x_T = torch.randn(shape, generator=generator).to(device)
     steps = sampler(
-        network.eps_model, network.schedule, x_T, generator=generator, **_knobs(options)
+        network.eps_model, network.schedule, x_T, generator=generator, **choose_knobs(options)
     )
     drawn, shown = [], -1
     # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
@@ -103,18 +86,8 @@ def _chain(options: argparse.Namespace, network: Pretrained, device: torch.devic
     return drawn
 
 
-def _knobs(options: argparse.Namespace) -> dict:
-    """The options meant for the sampler; one that it does not know is refused."""
-    known = inspect.signature(SAMPLERS[options.sampler]).parameters
-    asked = {name: getattr(options, name) for name in ("steps", "eta", "variance")}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    for name in asked:
-        if name not in known:
-            raise ValueError(f"--{name}: the sampler {options.sampler} has no such option")
-    return {**asked, "clip_x0": options.clip}
-
-
-def _encode(pictures: list[Image.Image], format: str, **options: object) -> bytes:
+def encode(pictures: list[Image.Image], format: str, **options: object) -> bytes:
+    """Pictures as the bytes of a file; more than one are the frames of a GIF."""
     buffer = BytesIO()
     more = {"save_all": True, "append_images": pictures[1:]} if len(pictures) > 1 else {}
     pictures[0].save(buffer, format, **more, **options)

@@ -1,5 +1,6 @@
 """Evaluation: how good samples are, measured. Each number is to be read beside real digits' own."""
 
+from ddpm_lessons.evaluation.bits import BitsPerDim, Estimate, bits_per_dim, bounds
 from ddpm_lessons.evaluation.distances import (
     Interval,
     Moments,
@@ -10,7 +11,6 @@ from ddpm_lessons.evaluation.distances import (
     kid_interval,
     moments,
 )
-from ddpm_lessons.evaluation.bits import BitsPerDim, Estimate, bits_per_dim, bounds
 from ddpm_lessons.evaluation.memory import Memorisation, Neighbours, memorisation, nearest
 from ddpm_lessons.evaluation.quality import Quality, quality, share_ratios
 from ddpm_lessons.evaluation.reading import Reading, read

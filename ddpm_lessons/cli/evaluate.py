@@ -1,0 +1,197 @@
+"""Measure how good a network's digits are, beside real ones."""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ddpm_lessons.cli.chunks import Chunks, fingerprint, stream
+from ddpm_lessons.cli.network import add_network, choose_knobs, choose_network
+from ddpm_lessons.cli.options import add_device, choose_device, whole
+from ddpm_lessons.cli.report import measure, recall, write_pictures
+from ddpm_lessons.cli.sample import SIZE
+from ddpm_lessons.cli.tables import as_json, markdown
+from ddpm_lessons.data import load_mnist, to_uint8
+from ddpm_lessons.door import EpsModel
+from ddpm_lessons.evaluation import BitsPerDim, bits_per_dim, bounds
+from ddpm_lessons.loss import Bound
+from ddpm_lessons.models import Pretrained
+from ddpm_lessons.models.storage import write_atomically
+from ddpm_lessons.posterior import VARIANCES
+from ddpm_lessons.sampler import SAMPLERS
+from ddpm_lessons.training import MixedPrecision
+
+BOUND_CHUNK = 100  # images; their noise predictions for T = 1000 take 300 MB
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "10,000 full chains take two to three hours on two CPU cores. Finished pieces are kept in\n"
+        "--out: after Ctrl-C the same command goes on, and with --part several share the work."
+    )
+    parser.add_argument("--n", type=whole(2, 60_000), default=10_000, help="samples (10000)")
+    add_network(parser)
+    parser.add_argument(
+        "--bound-images", type=whole(0, 10_000), default=1000, help="for bits/dim (1000; 0: none)"
+    )
+    parser.add_argument("--chunk", type=whole(1, 10_000), default=250, help="samples a piece (250)")
+    parser.add_argument("--float32", action="store_true", help="no bfloat16")
+    parser.add_argument("--part", type=part, default=(1, 1), help="K/N: every Nth piece, from K")
+    parser.add_argument("--real-only", action="store_true", help="the floor: n training digits")
+    out = Path("runs/evaluation")
+    parser.add_argument("--out", type=Path, default=out, help=f"folder (default: {out})")
+    add_device(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Sample, take the bound, measure; leave report.md, report.json and two pictures in --out."""
+    device, report, images = (
+        choose_device(options.device),
+        {"settings": {"seed": options.seed}},
+        None,
+    )
+    if not options.real_only:
+        network = choose_network(options, device)
+        settings = describe(options, network, MixedPrecision(device).enabled)
+        samples = Chunks(options.out, "samples", settings)
+        limits = Chunks(options.out, "bound", bound_settings(settings))
+        print(f"{options.n:,} samples on {device}; to go on after Ctrl-C, give the command again")
+        draw_samples(options, network, samples)
+        draw_bounds(options, network, limits)
+        wanted = pieces(options.n, options.chunk), pieces(options.bound_images, BOUND_CHUNK)
+        if samples.missing(wanted[0]) or limits.missing(wanted[1]):
+            print("this part is done; give the command again when the others are, for the report")
+            return 0
+        images = gather(samples, options.n, options.chunk)
+        numbers, near = recall(images, device)
+        write_pictures(options.out, images, near)
+        bits = gather_bits(limits, options.bound_images)
+        report = {"settings": settings, "memory": numbers, "bits_per_dim": bits}
+    report |= measure(images, options.n, seed=options.seed, device=device)
+    write_atomically(options.out / "report.json", as_json(report).encode())
+    write_atomically(options.out / "report.md", markdown(report).encode())
+    print(markdown(report))
+    return 0
+
+
+def part(text: str) -> tuple[int, int]:
+    """The type of --part: "2/3" is (2, 3)."""
+    numbers = text.split("/")
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+        raise argparse.ArgumentTypeError(f"is {text!r}, expected K/N such as 1/2")
+    k, n = map(int, numbers)
+    if not 1 <= k <= n:
+        raise argparse.ArgumentTypeError(f"is {text!r}, expected K/N with K in 1..N")
+    return k, n
+
+
+def describe(options: argparse.Namespace, network: Pretrained, bfloat16: bool) -> dict:
+    """All that a sample depends on, but for its number; pieces of other settings do not mix."""
+    return {
+        "weights": fingerprint(network),
+        "T": network.schedule.T,
+        "sampler": options.sampler,
+        **choose_knobs(options),
+        "seed": options.seed,
+        "chunk": options.chunk,
+        "dtype": "bfloat16" if bfloat16 and not options.float32 else "float32",
+    }
+
+
+def bound_settings(settings: dict) -> dict:
+    """All that a bound depends on: not on the sampler, but on the step that it samples with."""
+    return {name: settings[name] for name in ("weights", "T", "clip_x0", "seed", "dtype")}
+
+
+def pieces(n: int, size: int) -> int:
+    """How many pieces n images need. Pieces are made whole, so that they do not depend on n."""
+    return -(-n // size)
+
+
+def draw_samples(options: argparse.Namespace, network: Pretrained, chunks: Chunks) -> None:
+    """Make this part's missing samples, as 8-bit images."""
+    T, device = network.schedule.T, next(network.eps_model.parameters()).device
+    shape = (options.chunk, network.config.channels, SIZE, SIZE)
+    eps_model, sampler = _in_precision(network, chunks), SAMPLERS[options.sampler]
+    todo = _mine(chunks.missing(pieces(options.n, options.chunk)), options.part)
+    # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
+    with tqdm(total=T * len(todo), unit="t", desc="samples", delay=0.5, dynamic_ncols=True) as bar:
+        for done, i in enumerate(todo):
+            generator = stream(options.seed, "samples", i)
+            x_T = torch.randn(shape, generator=generator).to(device)
+            knobs = choose_knobs(options)
+            for step in sampler(eps_model, network.schedule, x_T, generator=generator, **knobs):
+                bar.update(T * done + T - step.t - bar.n)
+            chunks.write(i, {"images": to_uint8(step.x)})
+
+
+def draw_bounds(options: argparse.Namespace, network: Pretrained, chunks: Chunks) -> None:
+    """Make this part's missing bounds, of test digits in an order of chance.
+
+    The test set's first half is the easier one: the first images of it would flatter.
+    """
+    device = next(network.eps_model.parameters()).device
+    test = load_mnist("test")
+    order = torch.randperm(len(test), generator=stream(options.seed, "bound"))
+    todo = _mine(chunks.missing(pieces(options.bound_images, BOUND_CHUNK)), options.part)
+    total = network.schedule.T * len(todo)
+    with tqdm(total=total, unit="t", desc="bits/dim", delay=0.5, dynamic_ncols=True) as bar:
+        eps_model = _in_precision(network, chunks, bar)
+        for i in todo:
+            x_0 = test[order[i * BOUND_CHUNK : (i + 1) * BOUND_CHUNK]].to(device)
+            found = bounds(
+                eps_model,
+                network.schedule,
+                x_0,
+                clip_x0=options.clip,
+                generator=stream(options.seed, "bound", i + 1),
+            )
+            parts = {name: bound._asdict() for name, bound in found.items()}
+            chunks.write(i, {f"{v}/{k}": x for v, terms in parts.items() for k, x in terms.items()})
+
+
+def gather(chunks: Chunks, n: int, size: int) -> Tensor:
+    """The first n samples, uint8 (n, C, 28, 28)."""
+    return torch.cat([chunks.read(i)["images"] for i in range(pieces(n, size))])[:n]
+
+
+def gather_bits(chunks: Chunks, n: int) -> dict[str, BitsPerDim]:
+    """The bound of the first n images for each variance; nothing for n = 0."""
+    found = [chunks.read(i) for i in range(pieces(n, BOUND_CHUNK))]
+    if not found:
+        return {}
+    return {
+        variance: bits_per_dim(
+            _first(n, [Bound(*(x[f"{variance}/{k}"] for k in Bound._fields)) for x in found])
+        )
+        for variance in VARIANCES
+    }
+
+
+def _first(n: int, batches: Iterable[Bound]) -> Bound:
+    return Bound(*(torch.cat(parts, dim=-1)[..., :n] for parts in zip(*batches, strict=True)))
+
+
+def _mine(missing: list[int], part: tuple[int, int]) -> list[int]:
+    k, n = part
+    return [i for i in missing if i % n == k - 1]
+
+
+def _in_precision(network: Pretrained, chunks: Chunks, bar: tqdm | None = None) -> EpsModel:
+    """The network, asked in the dtype of the settings; the bar counts its answers."""
+    device = next(network.eps_model.parameters()).device
+    precision = MixedPrecision(device, enabled=chunks.settings["dtype"] == "bfloat16")
+
+    def eps_model(x_t: Tensor, t: Tensor) -> Tensor:
+        with precision.autocast():
+            eps = network.eps_model(x_t, t).float()
+        if bar is not None:
+            bar.update()
+        return eps
+
+    return eps_model

@@ -1,0 +1,53 @@
+"""What the commands that sample have in common: the network, the sampler and its options."""
+
+import argparse
+import inspect
+from pathlib import Path
+
+import torch
+
+from ddpm_lessons.cli.options import number, whole
+from ddpm_lessons.models import Pretrained, load_pretrained, load_weights
+from ddpm_lessons.models.storage import read_header
+from ddpm_lessons.sampler import SAMPLERS
+from ddpm_lessons.training import load_network
+from ddpm_lessons.training.checkpoint import CHECKPOINT
+
+KNOBS = ("steps", "eta", "variance")  # options that some sampler has
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """The options that say which network samples, and how."""
+    parser.add_argument("--checkpoint", type=Path, help="default: the weights of the course")
+    parser.add_argument("--raw", action="store_true", help="not the EMA of a training checkpoint")
+    parser.add_argument("--seed", type=whole(0), default=0, help="default: 0")
+    parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm", help="default: ddpm")
+    parser.add_argument("--steps", type=whole(1), help="network calls of ddim (default: 50)")
+    parser.add_argument("--eta", type=float, help="noise of ddim, in [0, 1] (default: 0)")
+    parser.add_argument("--variance", choices=("beta", "posterior"), help="of ddpm (default: beta)")
+    parser.add_argument("--clip", type=number(0, 1e6), help="bound of x0_hat (default: none)")
+
+
+def choose_network(options: argparse.Namespace, device: torch.device) -> Pretrained:
+    """The network that the options name, on that device."""
+    path = options.checkpoint
+    if path is not None and read_header(path).get("format") == CHECKPOINT:
+        return load_network(path, ema=not options.raw, device=device)
+    if options.raw:
+        raise ValueError("--raw is for training checkpoints; other files hold one set of weights")
+    return load_pretrained(device=device) if path is None else load_weights(path, device=device)
+
+
+def choose_knobs(options: argparse.Namespace) -> dict:
+    """The options meant for the sampler, or its defaults; one that it does not know is refused."""
+    known = inspect.signature(SAMPLERS[options.sampler]).parameters
+    asked = {name: getattr(options, name) for name in KNOBS}
+    for name, value in asked.items():
+        if value is not None and name not in known:
+            raise ValueError(f"--{name}: the sampler {options.sampler} has no such option")
+    knobs = {
+        name: known[name].default if value is None else value
+        for name, value in asked.items()
+        if name in known
+    }
+    return {**knobs, "clip_x0": options.clip}

@@ -1,0 +1,334 @@
+"""The evaluation from the command line: stopped, shared and resumed, it reports the same."""
+
+import argparse
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_lessons.cli import chunks, evaluate, main, report
+from ddpm_lessons.cli.chunks import Chunks, fingerprint, stream
+from ddpm_lessons.cli.tables import markdown
+from ddpm_lessons.data import Digits, load_mnist
+from ddpm_lessons.evaluation import (
+    BitsPerDim,
+    Estimate,
+    Interval,
+    Memorisation,
+    Quality,
+    fid,
+    quality,
+    read,
+)
+from ddpm_lessons.models import (
+    CheckpointError,
+    UNet,
+    UNetConfig,
+    load_classifier,
+    load_weights,
+    save_weights,
+)
+from ddpm_lessons.models.storage import read_tensors
+from ddpm_lessons.schedule import cosine_schedule
+
+TINY = UNetConfig(widths=(8, 8), blocks=(1, 1), groups=4, time_width=8, T=5)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """An empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small():
+    """Small sets of digits, and a bound of few images at a time."""
+    small = {}
+    for split in ("train", "test"):
+        whole = load_mnist(split)
+        small[split] = Digits(whole.images[:300], whole.labels[:300])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "BOUND_CHUNK", 10)
+        for module in (evaluate, report):
+            patch.setattr(module, "load_mnist", small.__getitem__)
+        yield
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """Two files of untrained weights."""
+    folder = tmp_path_factory.mktemp("weights")
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        model = UNet(TINY)
+        torch.nn.init.normal_(model.head.weight, std=0.05)
+        save_weights(folder / f"{seed}.safetensors", model, cosine_schedule(T=5))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def command(weights):
+    """The command's words, with the options that matter here."""
+
+    def words(*more: str, out: str = "out", seed: int = 0) -> list[str]:
+        file = str(weights / f"{seed}.safetensors")
+        sizes = ["--n", "45", "--chunk", "20", "--bound-images", "15", "--device", "cpu"]
+        return ["evaluate", "--checkpoint", file, *sizes, "--out", out, *more]
+
+    return words
+
+
+@pytest.fixture(scope="module")
+def finished(command, tmp_path_factory) -> Path:
+    """The folder of a run from beginning to end."""
+    out = tmp_path_factory.mktemp("runs") / "out"
+    assert main(command(out=str(out))) == 0
+    return out
+
+
+@pytest.fixture
+def folder(finished, tmp_path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(finished, tmp_path / "out")
+
+
+def found(out: str | Path = "out") -> dict:
+    return json.loads(Path(out, "report.json").read_text(encoding="utf-8"))
+
+
+# --- one run ---
+
+
+def test_the_report_says_what_the_functions_say_of_the_images_in_the_folder(
+    command, tmp_path, capsys
+):
+    assert main(command("--clip", "1")) == 0
+    printed, out = capsys.readouterr().out, tmp_path / "out"
+    pieces = [out / f"samples-000{i}.safetensors" for i in range(3)]
+    images = torch.cat([read_tensors(p, chunks.FORMAT)[0]["images"] for p in pieces])
+    assert images.dtype == torch.uint8
+    assert images.shape == (60, 1, 28, 28)  # whole pieces; 45 of them count
+    classifier, test = load_classifier(), load_mnist("test").images[:300]
+    real, samples = read(classifier, test), read(classifier, images[:45])
+    numbers = found()
+    expected = fid(samples.features, real.features)
+    assert numbers["samples"]["fid"]["value"] == pytest.approx(expected, rel=1e-6)
+    assert numbers["samples"]["quality"]["shares"] == list(quality(samples.probabilities).shares)
+    assert numbers["test"]["quality"]["confident"] == quality(real.probabilities).confident
+    assert numbers["samples"]["images"] == numbers["floor"]["images"] == 45
+    assert numbers["settings"]["clip_x0"] == 1
+    assert numbers["settings"]["variance"] == "beta"
+    assert numbers["bits_per_dim"].keys() == {"beta", "posterior"}
+    assert numbers["bits_per_dim"]["beta"]["images"] == 15
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert text in printed
+    assert f"{expected:.3g} (" in text
+    assert "| 45 samples | 45 training digits (the floor) | the 300 test digits |" in text
+    assert Image.open(out / "samples.png").size == (2 * 7 * 30, 2 * 7 * 30)
+    assert Image.open(out / "neighbours.png").size == (2 * 13 * 30, 2 * 10 * 30)
+
+
+def test_the_floor_is_measured_without_a_network(tmp_path, capsys):
+    assert main(["evaluate", "--real-only", "--n", "40", "--out", "out", "--device", "cpu"]) == 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"report.json", "report.md"}
+    assert "| 40 training digits (the floor) | the 300 test digits |" in capsys.readouterr().out
+    assert 0 < found()["floor"]["fid"]["low"] < found()["floor"]["fid"]["value"]
+    assert found()["floor"]["quality"]["confident"] > 0.9
+    assert "samples" not in found()
+
+
+def test_the_first_columns_of_the_neighbours_are_the_closest_samples():
+    images = load_mnist("test").images[:12]
+    numbers, near = report.recall(images, torch.device("cpu"))
+    assert numbers["median_of_test_digits"] == pytest.approx(
+        report.recall(load_mnist("test").images[:300], torch.device("cpu"))[0]["median"]
+    )
+    report.write_pictures(Path(), images, near)
+    picture = torch.tensor(np.array(Image.open("neighbours.png").convert("L")))
+    picture = picture.view(10 * 30, 2, 13 * 30, 2)[:, 0, :, 0]
+    cells = picture.unfold(0, 30, 30).unfold(1, 30, 30)[..., 1:-1, 1:-1]  # (10, 13, 28, 28)
+    order = near.distances[:, 0].argsort(stable=True)
+    train = load_mnist("train").images
+    assert torch.equal(cells[2, 0], images[order[2], 0])
+    assert torch.equal(cells[2, 1:6], train[near.indices[order[2]], 0])
+    assert torch.equal(cells[2, 7], images[2, 0])
+    assert torch.equal(cells[2, 8:], train[near.indices[2], 0])
+
+
+# --- stopped, shared, resumed ---
+
+
+@pytest.mark.parametrize("when", [2, 5])
+def test_a_run_that_was_stopped_goes_on_and_reports_the_same(
+    when, command, finished, monkeypatch, capsys
+):
+    write, written = Chunks.write, []
+
+    def press(self, i, tensors):
+        written.append((self.name, i))
+        if len(written) == when:
+            signal.raise_signal(signal.SIGINT)
+        write(self, i, tensors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Chunks, "write", press)
+        assert main(command()) == 130
+        assert "stopped" in capsys.readouterr().err
+        done = len(written) - 1
+        assert main(command()) == 0
+    assert len(written) == done + 1 + 5 - done  # three pieces of samples and two of bounds, once
+    assert found() == found(finished)
+
+
+def test_parts_share_the_work_and_report_the_same(command, finished, tmp_path, capsys):
+    assert main(command("--part", "2/2")) == 0
+    assert "this part is done" in capsys.readouterr().out
+    files = {p.name for p in (tmp_path / "out").iterdir()}
+    assert files == {"samples-0001.safetensors", "bound-0001.safetensors"}
+    assert main(command("--part", "1/2")) == 0
+    assert found() == found(finished)
+
+
+def test_more_samples_later_keep_those_that_are_there(command, folder):
+    before = {p: p.stat().st_mtime_ns for p in folder.glob("*.safetensors")}
+    assert main(command("--n", "70")) == 0
+    assert found()["samples"]["images"] == 70
+    after = {p: p.stat().st_mtime_ns for p in folder.glob("*.safetensors")}
+    assert len(after) == len(before) + 1
+    assert all(after[p] == time for p, time in before.items())
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--seed", "1"], r"made with seed 0, expected 1"),
+        (["--variance", "posterior"], r"made with variance 'beta', expected 'posterior'"),
+        (["--clip", "1"], r"made with clip_x0 None, expected 1.0"),
+        (["--sampler", "ddim"], r"made with sampler 'ddpm', expected 'ddim'"),
+        (["--chunk", "30"], r"made with chunk 20, expected 30"),
+    ],
+)
+def test_a_folder_of_other_settings_is_refused(more, message, command, folder, capsys):
+    before = found()
+    assert main(command(*more)) == 2
+    assert message in (error := capsys.readouterr().err)
+    assert "choose another folder by --out" in error
+    assert found() == before
+
+
+def test_a_folder_of_other_weights_is_refused(command, folder, capsys):
+    assert main(command(seed=1)) == 2
+    assert "made with weights" in capsys.readouterr().err
+
+
+def test_a_damaged_piece_is_refused_by_name(command, folder, capsys):
+    path = folder / "bound-0001.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert main(command()) == 2
+    assert "bound-0001.safetensors: cut off or altered" in capsys.readouterr().err
+
+
+def test_the_network_never_sees_more_than_a_piece(command, monkeypatch):
+    forward, sizes = UNet.forward, []
+
+    def note(self, x_t, t, *more):
+        sizes.append(len(x_t))
+        return forward(self, x_t, t, *more)
+
+    monkeypatch.setattr(UNet, "forward", note)
+    assert main(command()) == 0
+    # T calls for each of three pieces of 20 samples; and for two pieces of the bound, which asks
+    # once for both variances
+    assert sizes == [20] * 15 + [10] * 10
+
+
+# --- pieces ---
+
+
+def test_seeds_uses_and_pieces_have_noise_of_their_own():
+    asked = [(s, name, i) for s in (0, 1) for name in chunks.STREAMS for i in (0, 1)]
+    draws = {torch.rand(3, generator=stream(*one)).sum().item() for one in asked}
+    assert len(draws) == len(asked)
+    again = [torch.rand(3, generator=stream(0, "bound", 1)) for _ in range(2)]
+    assert torch.equal(*again)
+
+
+def test_a_fingerprint_tells_weights_and_schedules_apart(weights):
+    one, other = (load_weights(weights / f"{i}.safetensors") for i in (0, 1))
+    longer = one._replace(schedule=cosine_schedule(T=6))
+    prints = [fingerprint(x) for x in (one, other, longer)]
+    assert len(set(prints)) == 3
+    assert prints[0] == fingerprint(load_weights(weights / "0.safetensors"))
+
+
+def test_a_piece_of_another_kind_is_refused(tmp_path, weights):
+    pieces = Chunks(tmp_path, "samples", {"seed": 0})
+    data = (weights / "0.safetensors").read_bytes()
+    (tmp_path / "samples-0000.safetensors").write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"its format is 'ddpm_lessons.weights/1'"):
+        pieces.read(0)
+    with pytest.raises(ValueError, match="made with seed None, expected 0"):
+        Chunks(tmp_path, "samples", {"seed": 0})
+
+
+@pytest.mark.parametrize("text", ["1", "0/2", "3/2", "a/b", "1/2/3", "-1/2"])
+def test_a_part_that_is_none_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected K/N"):
+        evaluate.part(text)
+
+
+def test_options_that_do_not_fit_are_refused(command, tmp_path, capsys):
+    assert main(command("--eta", "0.5")) == 2
+    assert "--eta: the sampler ddpm has no such option" in capsys.readouterr().err
+    assert main(command("--sampler", "ddim", "--steps", "9")) == 2
+    assert "steps is 9, expected a whole number in 1..5" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_of_numbers_made_up():
+    shares = (0.05, 0.15, *(0.1,) * 8)
+    one = {
+        "images": 1000,
+        "fid": Interval(3.0, 2.5, 3.5),
+        "kid": Interval(0.001, -0.002, 0.004),
+        "quality": Quality(shares, 0.975, 0.9876),
+        "share_ratios": (0.5, 1.5, *(1.0,) * 8),
+    }
+    terms = BitsPerDim(
+        50, Estimate(0.1, 0), Estimate(1.2, 0.01), Estimate(0.3, 0), Estimate(1.6, 0.02), ()
+    )
+    text = markdown(
+        {
+            "settings": {"seed": 0, "sampler": "ddpm"},
+            "samples": one,
+            "floor": one | {"fid": Interval(2.0, 1, 3)},
+            "test": {"images": 10_000, "quality": Quality((0.1,) * 10, 0.99, 0.995)},
+            "memory": {
+                "memorisation": Memorisation(3.5, 0.012, 0.01),
+                "median": 7.0,
+                "median_of_test_digits": 6.5,
+            },
+            "bits_per_dim": {"beta": terms},
+        }
+    )
+    for line in (
+        "seed 0, sampler ddpm",
+        "|  | 1,000 samples | 1,000 training digits (the floor) | the 10,000 test digits |",
+        "| digit-FID against the test digits | 3 (2.5 to 3.5) | 2 (1 to 3) |  |",
+        "| ... as a multiple of the floor | 1.50 | 1.00 |  |",
+        "| KID × 1000 | 1 (-2 to 4) | 1 (-2 to 4) |  |",
+        "| read with more than 0.9 confidence | 97.50 % | 97.50 % | 99.00 % |",
+        "| mean confidence | 0.9876 | 0.9876 | 0.9950 |",
+        "| rarest class, as a multiple of its real share | 0.50 (of 0) | 0.50 (of 0) | 1 |",
+        "| most frequent class, likewise | 1.50 (of 1) | 1.50 (of 1) | 1 |",
+        "| closer to a training image than 99 % of the test digits | 1.20 % |  | 1.00 % |",
+        "| median distance to the nearest training image | 7.00 |  | 6.50 |",
+        "| bits/dim of 50 test digits | prior | denoising | reconstruction | total |",
+        "| variance beta | 0.1000 ± 0.0000 | 1.2000 ± 0.0100 | 0.3000 ± 0.0000 | 1.6000 ± 0.0200 |",
+    ):
+        assert line in text.splitlines()
