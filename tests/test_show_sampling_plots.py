@@ -45,6 +45,16 @@ def test_ratios_stand_where_they_were_given_and_time_runs_down():
     assert first.get_xlim()[0] > first.get_xlim()[1]
 
 
+@pytest.mark.parametrize("log_y", [True, False])
+def test_lines_along_the_chain_keep_their_numbers_and_time_runs_down(log_y):
+    t, y = torch.tensor([20, 10, 1]), torch.tensor([0.1, 0.2, 0.4])
+    figure = sampling_plots.along_the_chain({"a": (t, y)}, y_label="size", log_y=log_y)
+    (axes,) = figure.axes
+    assert lines(axes)["a"].tolist() == torch.stack([t, y], dim=1).tolist()
+    assert axes.get_xlim() == (20, 0)
+    assert (axes.get_yscale() == "log") is log_y
+
+
 def test_paths_have_the_colour_of_the_component_where_they_end():
     chains = torch.linspace(-2, 2, 11, dtype=torch.float64)[:, None].repeat(1, 3)
     chains[0] = torch.tensor([-0.4, 1.4, -3.0])

@@ -83,6 +83,21 @@ def variance_errors(panels: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]]) -
 
 
 @style()
+def along_the_chain(
+    lines: Mapping[str, tuple[Tensor, Tensor]], *, y_label: str, log_y: bool = False
+) -> Figure:
+    """Named lines (t, y), (N,) each; time runs from T on the left to 0 on the right."""
+    figure = Figure(figsize=(8, 3.5))
+    axes = figure.subplots()
+    for (name, (t, y)), dash in zip(lines.items(), ("-", "--", "-.", ":"), strict=False):
+        axes.plot(t, y, dash, label=name)
+    last = max(t.max().item() for t, _ in lines.values())
+    axes.set(xlabel="$t$", ylabel=y_label, yscale="log" if log_y else "linear", xlim=(last, 0))
+    axes.legend()
+    return figure
+
+
+@style()
 def paths(mixture: Mixture, schedule: NoiseSchedule, chains: Tensor) -> Figure:
     """Chains of numbers (T + 1, N), row t holding x_t, drawn over the density of q(x_t) for all t,
     each t scaled to its peak. Time runs from T on the left to 0 on the right; a chain has the
