@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ddpm_lessons.models import UNet, UNetConfig
-from ddpm_lessons.models.probe import edited, influence, stages, walk
+from ddpm_lessons.models.probe import edited, influence, receptive_field, stages, walk
 
 SMALL = UNetConfig(widths=(8, 16, 24), blocks=(1, 2, 2), groups=4, heads=2, time_width=8)
 T = torch.tensor([10, 700])
@@ -119,6 +119,34 @@ def test_the_receptive_field_by_counting(model, stage, first, last):
     seen = influence(model, noise(64), T, stage=stage) > 0
     assert reach(seen) == (first, last, first, last)
     assert seen.sum() == (last - first + 1) ** 2  # a full square
+
+
+def test_the_width_by_calculator_is_the_width_measured(model):
+    """SMALL has blocks of two 3x3 convolutions, and halves with 2x2 at stride 2."""
+    block, halve = [(3, 1), (3, 1)], [(2, 2)]
+    layers = [(3, 1), *block, *halve, *block, *block, *halve, *block]
+    ends = {"stem": 1, "down.0.blocks.0": 3, "down.0.shrink": 4, "down.1.shrink": 9, "middle.0": 11}
+    for stage, n in ends.items():
+        first, last, _, _ = reach(influence(model, noise(64), T, stage=stage) > 0)
+        assert receptive_field(layers[:n]) == last - first + 1, stage
+
+
+def test_the_receptive_field_of_strided_convolutions_by_their_gradient():
+    """Three 1-D convolutions with weights of ones, by autograd."""
+    layers = [(5, 3), (4, 2), (3, 1)]
+    x = torch.zeros(1, 1, 200, requires_grad=True)
+    h = x
+    for kernel, stride in layers:
+        h = F.conv1d(h, torch.ones(1, 1, kernel), stride=stride)
+    h[0, 0, 10].backward()
+    assert receptive_field(layers) == (x.grad != 0).sum() == 26
+    assert receptive_field([]) == 1
+
+
+@pytest.mark.parametrize(("layer", "name"), [((0, 1), "kernel"), ((3, 0), "stride")])
+def test_a_layer_of_nothing_is_refused(layer, name):
+    with pytest.raises(ValueError, match=f"{name} .*expected"):
+        receptive_field([(3, 1), layer])
 
 
 def test_attention_sees_everything_from_a_corner(model):

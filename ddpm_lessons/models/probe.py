@@ -5,7 +5,7 @@ residual block, the attention, each halving and doubling. Its name is the module
 "down.0.blocks.0". Everything is done with hooks, which are gone afterwards.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -64,6 +64,19 @@ def walk(model: UNet, x_t: Tensor, t: Tensor) -> list[Stop]:
         )
         for name, features in made.items()
     ]
+
+
+def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
+    """How many pixels wide is what one position sees after these convolutions, (kernel, stride).
+
+    Each adds (kernel - 1) steps, and a step is as many pixels as the strides before it multiply to.
+    Raises ValueError for a kernel or a stride below 1.
+    """
+    width, step = 1, 1
+    for kernel, stride in layers:
+        width += (check_index("kernel", kernel, 1, 10_000) - 1) * step
+        step *= check_index("stride", stride, 1, 10_000)
+    return width
 
 
 def influence(
