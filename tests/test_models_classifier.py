@@ -78,6 +78,7 @@ def test_the_features_have_128_numbers_none_of_them_negative(shipped, digits):
     features = shipped.features(digits)
     assert features.shape == (20, 128)
     assert features.min() == 0
+    assert features.square().mean().item() == pytest.approx(1, abs=0.2)  # 1 over the training set
     assert torch.equal(shipped.head(features), shipped(digits))
 
 

@@ -1,5 +1,6 @@
 """The classifier's training: the jitter, and that a few steps teach it something."""
 
+import copy
 import itertools
 
 import pytest
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 from ddpm_lessons.data import Digits, load_mnist
 from ddpm_lessons.models import DigitClassifier
 from ddpm_lessons.training import classify
-from ddpm_lessons.training.classify import jitter, train_classifier
+from ddpm_lessons.training.classify import jitter, scale_features, train_classifier
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -118,6 +119,18 @@ def test_the_loss_is_the_cross_entropy_of_the_jittered_images(digits, monkeypatc
     torch.manual_seed(0)
     expected = F.cross_entropy(DigitClassifier()(-digits[:]), digits.labels)
     assert step.loss.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_scaled_features_have_a_mean_square_of_1_and_give_the_same_logits(result, digits):
+    classifier = copy.deepcopy(result[0])
+    before, logits = classifier.features(digits[:]), classifier(digits[:])
+    scale_features(classifier, digits)
+    after = classifier.features(digits[:])
+    assert before.square().mean() < 0.9 or before.square().mean() > 1.1
+    assert after.square().mean().item() == pytest.approx(1, rel=1e-4)
+    ratio = (after / before)[before > 0.1]
+    torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), rtol=1e-3, atol=0)
+    torch.testing.assert_close(classifier(digits[:]), logits, rtol=1e-3, atol=1e-4)
 
 
 def test_a_consumer_may_switch_modes_between_two_steps(digits):

@@ -12,7 +12,7 @@ from ddpm_lessons.data import load_mnist
 from ddpm_lessons.evaluation.reading import read
 from ddpm_lessons.models import DigitClassifier, load_classifier, save_classifier
 from ddpm_lessons.training import MixedPrecision
-from ddpm_lessons.training.classify import train_classifier
+from ddpm_lessons.training.classify import scale_features, train_classifier
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +31,10 @@ def run(options: argparse.Namespace) -> int:
     device = choose_device(options.device)
     torch.manual_seed(options.seed)  # the first weights come from torch's global generator
     classifier = DigitClassifier().to(device)
+    digits = load_mnist("train").to(device)
     steps = train_classifier(
         classifier,
-        load_mnist("train").to(device),
+        digits,
         epochs=options.epochs,
         accelerator=MixedPrecision(device),
         generator=torch.Generator().manual_seed(options.seed),
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
             if result.step % 50 == 0:
                 bar.set_postfix_str(f"loss {result.loss.item():.4f}", refresh=False)
             bar.update()
+    scale_features(classifier, digits)
     about = {"epochs": options.epochs, "seed": options.seed, "data": "the 60,000 training digits"}
     about["seconds"] = round(time.perf_counter() - start)
     save_classifier(options.out, classifier, about=about)
