@@ -18,8 +18,8 @@ class DigitClassifier(nn.Module):
     """Which digit is it? Images (B, 1, 28, 28) in [-1, 1] in, ten logits out.
 
     Five convolutions, each with batch normalisation; the image is halved three times. The layer
-    before the last gives an image's `features`, 128 numbers that are not negative, their mean square
-    1 over the training digits: images that look alike to the network have features close together.
+    before the last gives an image's `features`: 128 numbers, none negative, with a mean square of 1
+    over the training digits. Images that look alike to the network have features close together.
     """
 
     def __init__(self) -> None:
