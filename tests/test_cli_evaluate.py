@@ -233,18 +233,22 @@ def test_a_damaged_piece_is_refused_by_name(command, folder, capsys):
     assert "bound-0001.safetensors: cut off or altered" in capsys.readouterr().err
 
 
-def test_the_network_never_sees_more_than_a_piece(command, monkeypatch):
-    forward, sizes = UNet.forward, []
+@pytest.mark.parametrize("bfloat16", [True, False])
+def test_what_the_network_is_asked(bfloat16, command, monkeypatch):
+    forward, sizes, rough = UNet.forward, [], []
 
     def note(self, x_t, t, *more):
         sizes.append(len(x_t))
+        rough.append(torch.is_autocast_enabled("cpu"))
         return forward(self, x_t, t, *more)
 
     monkeypatch.setattr(UNet, "forward", note)
-    assert main(command()) == 0
+    monkeypatch.setattr("ddpm_lessons.training.loop.has_bfloat16", lambda device: True)
+    assert main(command(*(() if bfloat16 else ("--float32",)))) == 0
     # T calls for each of three pieces of 20 samples; and for two pieces of the bound, which asks
-    # once for both variances
+    # once for both variances. Never more than a piece at once, and the bound never in bfloat16.
     assert sizes == [20] * 15 + [10] * 10
+    assert rough == [bfloat16] * 15 + [False] * 10
 
 
 # --- pieces ---
