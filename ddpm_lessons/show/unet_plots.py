@@ -188,12 +188,11 @@ def distances(panels: Mapping[str, Tensor], timesteps: Sequence[int]) -> Figure:
     return figure
 
 
-def heat(influence: Tensor, *, decades: float = 4.0, frame: int = 0) -> Tensor:
+def heat(influence: Tensor, *, decades: float = 4.0) -> Tensor:
     """A map (H, W) of numbers from 0 up as a picture (3, H, W) uint8, on a logarithmic scale.
 
     Yellow is the map's maximum, the darkest blue `decades` powers of ten below it and less; a pale
-    grey is exactly 0. frame: how many pixels of white to put around it. Raises ValueError for
-    negative numbers or NaN.
+    grey is exactly 0. Raises ValueError for negative numbers or NaN.
     """
     if influence.ndim != 2 or not bool((influence >= 0).all()):
         raise ValueError(f"influence is {influence}, expected (H, W) numbers from 0 up")
@@ -201,8 +200,7 @@ def heat(influence: Tensor, *, decades: float = 4.0, frame: int = 0) -> Tensor:
     place = (1 + share.clamp(min=1e-30).log10() / decades).clamp(0, 1)  # in 0..1
     colours = torch.from_numpy(mpl.colormaps["viridis"](place.cpu().numpy())[..., :3])
     colours = (255 * colours).round().to(torch.uint8).permute(2, 0, 1)  # (3, H, W)
-    seen = torch.where(influence.cpu() > 0, colours, torch.tensor(UNSEEN, dtype=torch.uint8))
-    return torch.nn.functional.pad(seen, (frame,) * 4, value=255)
+    return torch.where(influence.cpu() > 0, colours, torch.tensor(UNSEEN, dtype=torch.uint8))
 
 
 def sheet(features: Tensor, count: int = 16, *, size: int = 28) -> Tensor:
