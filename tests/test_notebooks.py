@@ -20,7 +20,7 @@ SPEC.loader.exec_module(BUILD)
 
 TAGS = {"nbval-ignore-output", "raises-exception"}
 BYTES = 3_000_000
-SECONDS = 60
+SECONDS = 120
 EXERCISES = 3
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/svg+xml"}
 MARKDOWN_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]+)\)")

@@ -118,6 +118,11 @@ print("training would run on:", device)
 # | [01 the forward process](01_forward_process.ipynb) | what does a step of noise do, and how do we jump to any $t$? |
 # | [02 the reverse process](02_reverse_process.ipynb) | why can nobody run it backwards, and which question makes it possible? |
 # | [03 the loss](03_the_loss.ipynb) | why does training come down to "predict the noise"? |
+# | [04 the U-Net](04_the_unet.ipynb) | what is in the box, how far does it see, what are the skips for? |
+# | [05 training](05_training.ipynb) | how is it trained, and why does the loss stop falling so soon? |
+# | [06 sampling](06_sampling.ipynb) | how does noise become a digit, and what is each part of the recipe for? |
+# | [07 results](07_results.ipynb) | are the digits any good, and are they new? |
+# | [08 the score](08_score.ipynb) | what else has the network learnt? |
 #
 # Each lesson has the same rhythm: a question in words, the equation, the same thing in numbers small
 # enough for a calculator, the library's own source, a proof that all of them agree, and a picture to

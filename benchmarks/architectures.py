@@ -1,0 +1,190 @@
+"""Which U-Net learns most in the same time? Candidates are trained in turn, in one process.
+
+    python benchmarks/architectures.py [--minutes 10] [--samples 2000] [--out FILE.json]
+
+Each candidate gets the same number of minutes of training, a few steps at a time, turn by turn, so
+that whatever else the machine does hits all of them alike. How many steps that buys is measured
+first. Then each draws the same number of digits with the average of its weights, and these are
+judged as `python -m ddpm_lessons evaluate` does. Everything but the network is that of the preset
+"mnist". Prints a table; beside every number stands what real training digits score.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ddpm_lessons import ddim, simple_loss
+from ddpm_lessons.cli.train import make_run
+from ddpm_lessons.data import load_mnist, to_model_range, to_uint8
+from ddpm_lessons.evaluation import fid_interval, kid, quality, read
+from ddpm_lessons.files import write_whole
+from ddpm_lessons.models import UNetConfig
+from ddpm_lessons.models.classifier import load_classifier
+from ddpm_lessons.training import PRESETS, MixedPrecision, Preset, Run, TrainStep, train
+
+CPU = torch.device("cpu")
+TURN = 10  # steps before the next candidate's turn
+BATCH = 100  # samples at a time
+CANDIDATES = {
+    "16-64-128, 1-1-2": UNetConfig(),
+    "16-64-192, 1-1-3": UNetConfig(widths=(16, 64, 192), blocks=(1, 1, 3)),
+    "16-96-192, 1-1-3": UNetConfig(widths=(16, 96, 192), blocks=(1, 1, 3)),
+    "16-64-128, 1-2-4": UNetConfig(widths=(16, 64, 128), blocks=(1, 2, 4)),
+    "32-64-128, 2-2-2": UNetConfig(widths=(32, 64, 128), blocks=(2, 2, 2)),
+}
+
+
+class Candidate:
+    """A run that is advanced turn by turn; its own seconds are counted."""
+
+    def __init__(self, preset: Preset, precision: MixedPrecision) -> None:
+        self.preset, self.precision = preset, precision
+        self.run: Run = make_run(preset, 0, CPU)
+        self.seconds = 0.0
+        self.steps = self._train()
+
+    def advance(self, steps: int) -> None:
+        """Some more steps, as far as there are any."""
+        start = time.perf_counter()
+        for _ in range(min(steps, self.preset.steps - self.run.step)):
+            next(self.steps)
+            self.run.step += 1
+        self.seconds += time.perf_counter() - start
+
+    def _train(self) -> Iterator[TrainStep]:
+        run = self.run
+        return train(
+            run.model,
+            run.schedule,
+            run.batches,
+            run.optimizer,
+            lr_scheduler=run.lr_scheduler,
+            ema=run.ema,
+            accelerator=self.precision,
+            generator=run.generator,
+        )
+
+
+def rates(presets: dict[str, Preset], precision: MixedPrecision, turns: int = 5) -> dict:
+    """Steps a second of each, the median over some turns."""
+    found = {name: [] for name in presets}
+    candidates = {name: Candidate(preset, precision) for name, preset in presets.items()}
+    for turn in range(turns + 1):
+        for name, candidate in candidates.items():
+            before = candidate.seconds
+            candidate.advance(TURN)
+            if turn:  # the first steps are slower
+                found[name].append(TURN / (candidate.seconds - before))
+    return {name: sorted(rate)[turns // 2] for name, rate in found.items()}
+
+
+def draw(candidate: Candidate, n: int) -> tuple[Tensor, float]:
+    """n digits (uint8) by 50 steps of DDIM, and milliseconds for each image and network call."""
+    generator, start, images = torch.Generator().manual_seed(1), time.perf_counter(), []
+    for size in [BATCH] * (n // BATCH):
+        x_T = torch.randn(size, 1, 28, 28, generator=generator)
+        with candidate.precision.autocast():
+            *_, last = ddim(candidate.run.ema.module, candidate.run.schedule, x_T, clip_x0=1.0)
+        images.append(to_uint8(last.x.float()))
+    return torch.cat(images), 1e3 * (time.perf_counter() - start) / n / 50
+
+
+def judge(images: Tensor, reference: Tensor) -> dict:
+    """The columns of the table that real digits have, too."""
+    reading = read(load_classifier(), images)
+    interval = fid_interval(reading.features, reference, generator=torch.Generator().manual_seed(2))
+    return {
+        "fid": interval.value,
+        "fid_low": interval.low,
+        "fid_high": interval.high,
+        "kid": kid(reading.features, reference),
+        "confident": quality(reading.probabilities).confident,
+    }
+
+
+def loss_of(candidate: Candidate, x_0: Tensor) -> float:
+    """L_simple on test digits, with the same noise for all candidates."""
+    run, generator = candidate.run, torch.Generator().manual_seed(3)
+    with torch.no_grad(), candidate.precision.autocast():
+        parts = [
+            simple_loss(run.ema.module, run.schedule, batch, generator=generator)
+            for batch in x_0.split(BATCH)
+        ]
+    return torch.stack(parts).mean().item()
+
+
+def compare(minutes: float, n: int) -> list[dict]:
+    """Train all candidates, judge them, and the real digits first."""
+    precision, test = MixedPrecision(CPU), load_mnist("test")
+    reference = read(load_classifier(), test.images).features
+    train_digits = load_mnist("train").images
+    chosen = torch.randperm(len(train_digits), generator=torch.Generator().manual_seed(0))[:n]
+    rows = [{"network": "real digits", **judge(train_digits[chosen], reference)}]
+    presets = {
+        name: dataclasses.replace(PRESETS["mnist"], steps=10**6, model=config)
+        for name, config in CANDIDATES.items()
+    }
+    for name, rate in rates(presets, precision).items():
+        presets[name] = dataclasses.replace(presets[name], steps=max(1, int(60 * minutes * rate)))
+    candidates = {name: Candidate(preset, precision) for name, preset in presets.items()}
+    with tqdm(total=sum(preset.steps for preset in presets.values()), unit="step") as bar:
+        while any(c.run.step < c.preset.steps for c in candidates.values()):
+            for candidate in candidates.values():
+                candidate.advance(TURN)
+            bar.update(sum(c.run.step for c in candidates.values()) - bar.n)
+    x_0 = to_model_range(test.images[:: len(test) // 2000])
+    for name, candidate in candidates.items():
+        images, milliseconds = draw(candidate, n)
+        parameters = sum(p.numel() for p in candidate.run.model.parameters())
+        rows.append(
+            {
+                "network": name,
+                "parameters": parameters,
+                "steps": candidate.run.step,
+                "seconds": candidate.seconds,
+                "images_per_second": 64 * candidate.run.step / candidate.seconds,
+                "call_ms": milliseconds,
+                "loss": loss_of(candidate, x_0),
+                **judge(images, reference),
+            }
+        )
+    return rows
+
+
+def markdown(rows: list[dict]) -> str:
+    """The table for the README."""
+    titles = ("network", "million weights", "images/s in training", "ms an image and call")
+    titles += ("L_simple", "digit-FID (95 %)", "KID", "read with > 0.9")
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for row in rows:
+        cost = [""] * 4
+        if "steps" in row:
+            cost = [f"{row['parameters'] / 1e6:.2f}", f"{row['images_per_second']:.0f}"]
+            cost += [f"{row['call_ms']:.2f}", f"{row['loss']:.4f}"]
+        interval = f"{row['fid']:.2f} ({row['fid_low']:.2f}-{row['fid_high']:.2f})"
+        looks = [interval, f"{row['kid']:.4f}", f"{100 * row['confident']:.1f} %"]
+        lines.append(f"| {' | '.join([row['network'], *cost, *looks])} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Compare, print the table, and keep the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each (10)")
+    parser.add_argument("--samples", type=int, default=2000, help="digits drawn by each (2000)")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    options = parser.parse_args()
+    rows = compare(options.minutes, options.samples)
+    write_whole(options.out, json.dumps(rows, indent=1).encode())
+    print(markdown(rows))
+
+
+if __name__ == "__main__":
+    main()
