@@ -30,8 +30,9 @@ class Watch:
         for step in watch(train(...)):
             ...
 
-    The loop ends after `seconds`, after `steps`, with the training's last step, or when the reader
-    interrupts it, in each case between two steps: nothing is half done. `run.step` and
+    The loop ends after `seconds` (and `at_least` so many steps, however slow the machine), after
+    `steps`, with the training's last step, or when the reader interrupts it, in each case between
+    two steps: nothing is half done. `run.step` and
     `run.seconds` go along. From the same noise each time, the averaged network draws a strip of
     digits by 12 steps of DDIM (eta = 1) every `every` seconds, and less often where that would cost
     more than a twentieth of the time. Watching touches no weight and no generator of the run.
@@ -48,13 +49,14 @@ class Watch:
         *,
         steps: int | None = None,
         seconds: float | None = None,
+        at_least: int = 0,
         every: float = 5.0,
     ) -> None:
         check_images("x_T", x_T)
         for name, value in (("steps", steps), ("seconds", seconds), ("every", every)):
             if value is not None:
                 check_number(name, value, "(0, inf)")
-        self.run, self.x_T, self.every = run, x_T, every
+        self.run, self.x_T, self.every, self.at_least = run, x_T, every, at_least
         self.steps, self.seconds = steps or float("inf"), seconds or float("inf")
         self.losses, self.strips = torch.empty(0), {}
         self.words, self.curve, self.strip = W.HTML(), W.HTML(), W.HTML()
@@ -90,7 +92,8 @@ class Watch:
 
     def _over(self) -> bool:
         count = len(self.losses) + len(self._new)
-        return self._elapsed() >= self.seconds or count >= self.steps
+        slow = count < self.at_least
+        return count >= self.steps or (self._elapsed() >= self.seconds and not slow)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._start

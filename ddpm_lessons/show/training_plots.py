@@ -19,7 +19,7 @@ EDGES = (0, 10, 100, 300, 1000)  # ranges of t: 1..10, 11..100, ...
 
 @style()
 def learning(
-    losses: Tensor, strips: Mapping[int, Tensor], *, window: int = 20, rows: int = 5
+    losses: Tensor, strips: Mapping[int, Tensor], *, window: int = 10, rows: int = 5
 ) -> Figure:
     """A training in one picture: above, the loss of each step, (N,), and its running mean, on a
     logarithmic axis; below, `rows` of the samples `strips`, {step: (B, C, H, W)}, the first and the
@@ -43,27 +43,30 @@ def learning(
 
 
 @style()
-def over_time(curves: Mapping[str, tuple[Sequence[int], Tensor]]) -> Figure:
-    """Left: named losses (timesteps, loss (N,)) over t, on logarithmic axes. Right: what each range
-    of t adds to the mean over all t, and the sum.
+def over_time(
+    curves: Mapping[str, tuple[Sequence[int], Tensor]], *, bars: Sequence[str] = ()
+) -> Figure:
+    """Left: named losses (timesteps, loss (N,)) over t, on logarithmic axes. Right: for those of
+    the names `bars`, what each range of t adds to the mean over all t, and the sum.
     """
     figure = Figure(figsize=(9, 3.9))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    for (name, (t, loss)), dash in zip(curves.items(), ("-", "--", "-.", ":"), strict=False):
+    for (name, (t, loss)), dash in zip(curves.items(), (":", "--", "-", "-."), strict=False):
         left.plot(t, loss, dash, marker="o", markersize=3.5, label=name)
     left.set(xscale="log", yscale="log", xlabel="$t$", title="mean squared error at $t$")
-    left.legend(fontsize=10)
-    bottom = torch.zeros(len(curves), dtype=torch.float64)
-    parts = torch.tensor([shares(*curve) for curve in curves.values()], dtype=torch.float64)
-    names = [f"$t = {low + 1}$–${high}$" for low, high in itertools.pairwise(EDGES)]
-    for part, name, colour in zip(parts.T, names, COLOURS, strict=False):
-        right.bar(range(len(curves)), part, bottom=bottom, color=colour, label=name, width=0.6)
+    left.legend(fontsize=10, loc="lower left")
+    parts = torch.tensor([shares(*curves[name]) for name in bars], dtype=torch.float64)
+    bottom = torch.zeros(len(bars), dtype=torch.float64)
+    for i, (low, high) in enumerate(itertools.pairwise(EDGES)):
+        part = parts[:, i]
+        label = f"$t = {low + 1}$–${high}$"
+        right.bar(bars, part, bottom=bottom, color=COLOURS[i], label=label, width=0.6)
         bottom = bottom + part
     for i, total in enumerate(bottom.tolist()):
-        right.annotate(f"{total:.4f}", (i, total), ha="center", va="bottom", fontsize=10)
-    right.set_xticks(range(len(curves)), list(curves), fontsize=10)
-    right.set(title="what each range adds to the loss", ylim=(0, 1.6 * bottom.max().item()))
-    right.legend(fontsize=9.5, ncols=2)
+        right.annotate(f"{total:.4f}", (i, total), ha="center", va="bottom")
+    right.set(title="what each range adds to the loss", ylim=(0, 1.12 * bottom.max().item()))
+    handles, labels = right.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center", title="range of $t$")
     right.grid(visible=False, axis="x")
     return figure
 
@@ -82,8 +85,20 @@ def shares(timesteps: Sequence[int], loss: Tensor) -> list[float]:
     x, y = known.log(), loss.double()
     part = (t.log() - x[after - 1]) / (x[after] - x[after - 1])
     everywhere = y[after - 1] + part * (y[after] - y[after - 1])  # (1000,), entry i is t = i + 1
-    pieces = [everywhere[low:high].sum().item() / T for low, high in itertools.pairwise(EDGES)]
-    return pieces
+    return [everywhere[low:high].sum().item() / T for low, high in itertools.pairwise(EDGES)]
+
+
+@style()
+def samples(rows: Mapping[str, Tensor]) -> Figure:
+    """Named rows of images (N, C, H, W), as many in each, their names before them."""
+    width = len(next(iter(rows.values())))
+    figure = Figure(figsize=(9, 0.8 * len(rows) + 0.2))
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
+    grid = figure.subplots(len(rows), width, squeeze=False)
+    for places, (name, x) in zip(grid, rows.items(), strict=True):
+        _strip(places, x)
+        places[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
+    return figure
 
 
 @style()
@@ -96,9 +111,10 @@ def plateau(step: Tensor, loss: Tensor) -> Figure:
     left.plot(step, loss, color=BLUE)
     left.set(ylim=(0, 1), title="the axis of a progress bar")
     right.plot(step, loss, color=BLUE)
-    right.set(yscale="log", ylim=(0.9 * loss.min(), 2.5 * loss[-1]))
     right.set_title("the same numbers, looked at closely")
-    ticks = [y for y in (0.015, 0.02, 0.025, 0.03, 0.04, 0.05) if y < 2.5 * loss[-1]]
+    low, high = 0.9 * loss.min().item(), 2.5 * loss[-1].item()
+    ticks = [y for y in (0.015, 0.02, 0.025, 0.03, 0.04, 0.05) if low < y < high]
+    right.set(yscale="log", ylim=(low, high))
     right.set_yticks(ticks, [f"{y:g}" for y in ticks])
     right.yaxis.set_minor_formatter(NullFormatter())
     for axes in (left, right):

@@ -21,7 +21,7 @@ def read_log(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         with Path(path).open(encoding="utf-8", newline="") as file:
             names, *rows = csv.reader(file)
         numbers = [[float(entry) for entry in row] for row in rows]
-        columns = torch.tensor(numbers, dtype=torch.float64).T.unbind()
+        columns = (torch.tensor(x, dtype=torch.float64) for x in zip(*numbers, strict=True))
         return dict(zip(names, columns, strict=True))
     except (OSError, ValueError) as error:
         raise ValueError(f"path is {path}, expected a training's log: {error}") from error
