@@ -24,7 +24,6 @@ from ddpm_lessons import (
     linear_schedule,
 )
 
-
 FINE = linear_schedule(4096, 1e-4 / 4, 0.02 / 4)
 SHALLOW = NoiseSchedule(torch.linspace(0, 1e-3, 2001))  # alpha_bar_T = 0.37: no noise at all
 
@@ -202,7 +201,7 @@ def test_it_is_a_bound_on_the_models_own_probability():
     def odd(x_t: Tensor, t: Tensor) -> Tensor:
         return 0.6 * x_t + 0.1 * torch.sin(3 * x_t + 0.001 * t)
 
-    schedule = linear_schedule(300, 0.01, 0.03)
+    schedule = linear_schedule(300, 0.01, 0.04)
     c, grid = schedule.at(1), list(range(1, 301))
     x_1 = torch.linspace(-9, 9, 3001, dtype=torch.float64)
     log_p = flow_log_density(odd, schedule, x_1, timesteps=grid).log_density
