@@ -38,15 +38,20 @@ def test_the_button_asks_for_what_the_controls_say():
 
 
 def test_the_pictures_are_the_states_and_the_slider_ends_at_the_digits():
-    controls, button, stack, time, _ = parts(explore_chains(Recorder(), steps=(60, 3)))
+    view = explore_chains(Recorder(), steps=(60, 3))
+    controls, button, stack, time, _ = parts(view)
     assert (time.options, time.index, stack.selected_index) == (("3", "2", "1", "0"), 3, 3)
     for frame, t in zip(stack.children, (3, 2, 1, 0), strict=False):
         state = Step(t, torch.full((4, 1, 8, 8), t / 100), torch.zeros(4, 1, 8, 8))
         assert frame.value == chain_drawing(state, 180)
+    button.click()
+    assert parts(view)[3] is time  # of the same length, it stays where the reader put it
     controls[0].value = 60
     button.click()
-    assert len(time.options) == sampling_widgets.FRAMES
-    assert (time.options[0], time.options[-1]) == ("60", "0")
+    *_, longer, _ = parts(view)
+    assert len(longer.options) == sampling_widgets.FRAMES
+    assert (longer.options[0], longer.options[-1]) == ("60", "0")
+    assert longer.index == stack.selected_index == sampling_widgets.FRAMES - 1
 
 
 def test_an_error_is_shown_and_logged_and_the_button_can_be_pressed_again(caplog):

@@ -53,22 +53,15 @@ class _ChainExplorer:
         self.clip = W.Checkbox(value=False, description="clip x̂₀ to [-1, 1]", indent=False)
         self.seed = W.BoundedIntText(value=seed, min=0, max=10**9, description="seed", **_NARROW)
         self.button = W.Button(description="Sample", button_style="primary", icon="play")
-        self.time = W.SelectionSlider(
-            options=["0"],
-            description="steps left",
-            style={"description_width": "initial"},
-            layout=W.Layout(width="420px", max_width="98%"),
-        ).add_class("ddpm-time")
         style, layout = W.HTML().style, W.Layout(margin="0")  # shared by all: fewer messages
         self.frames = [W.HTML(style=style, layout=layout) for _ in range(FRAMES)]
         self.stack, self.error = W.Stack(self.frames, selected_index=0), W.HTML()
-        self.link = W.jslink((self.time, "index"), (self.stack, "selected_index"))
+        self.time, self.right = None, W.VBox()
         self.button.on_click(self.on_click)
         self.update()
         controls = [self.steps, self.variance, self.clip, self.seed, self.button]
         left = W.VBox(controls, layout=W.Layout(margin="0 24px 12px 0"))
-        right = W.VBox([self.stack, self.time, self.error])
-        self.view = W.HBox([left, right], layout=W.Layout(flex_flow="row wrap"))
+        self.view = W.HBox([left, self.right], layout=W.Layout(flex_flow="row wrap"))
         self.view.add_class("ddpm-explorer")
 
     def on_click(self, _: object) -> None:
@@ -98,11 +91,25 @@ class _ChainExplorer:
         for frame, step in zip(self.frames, shown, strict=False):
             frame.value = chain_drawing(step, self.width)
         labels = tuple(str(step.t) for step in shown)
-        if labels != self.time.options:
-            with self.time.hold_sync():
-                self.time.options = labels
-                self.time.index = len(labels) - 1
-            self.stack.selected_index = len(labels) - 1
+        if self.time is None or labels != self.time.options:
+            self.new_slider(labels)
+
+    def new_slider(self, labels: tuple[str, ...]) -> None:
+        """A slider with these labels, at its end. JupyterLab does not redraw the handle of one
+        whose number of options changes, so each length gets a slider of its own.
+        """
+        if self.time is not None:
+            self.link.unlink()
+        self.time = W.SelectionSlider(
+            options=labels,
+            index=len(labels) - 1,
+            description="steps left",
+            style={"description_width": "initial"},
+            layout=W.Layout(width="420px", max_width="98%"),
+        ).add_class("ddpm-time")
+        self.stack.selected_index = len(labels) - 1
+        self.link = W.jslink((self.time, "index"), (self.stack, "selected_index"))
+        self.right.children = [self.stack, self.time, self.error]
 
 
 def chain_drawing(step: Step, width: int) -> str:
