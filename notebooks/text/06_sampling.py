@@ -68,7 +68,7 @@ print(f"a trained network and its schedule of T = {schedule.T} steps")
 # | 1. $x_T \sim \mathcal N(0, I)$ | start with pure noise. Allowed, because the forward process ends there: lesson 03 found a fiftieth of a bit between the two |
 # | 2. for $t = T, \dots, 1$ | walk down, one step at a time |
 # | 3. $z \sim \mathcal N(0, I)$ if $t > 1$, else $z = 0$ | fresh noise, but none at the last step |
-# | 4. $x_{t-1} = \frac{1}{\sqrt{\alpha_t}}\big(x_t - \frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t, t)\big) + \sigma_t z$ | the mean of Eq. (11), and the noise |
+# | 4. $x_{t-1} = \mu_\theta(x_t, t) + \sigma_t z$ | a little of the predicted noise out, a little fresh noise in |
 # | 5. give back $x_0$ | the picture |
 #
 # You know all its parts. In lesson 02 the step back became a Gaussian,
@@ -308,7 +308,12 @@ for t in times:
     noisy.append(x_t)
     average.append((w.view(-1, 1, 1, 1) * known).sum(dim=0, keepdim=True))
     candidates.append(torch.special.entr(w).sum().exp().item())
-by_noise = [predict_x0(x, schedule.at(t), ideal(x, torch.tensor([t]))) for x, t in zip(noisy, times, strict=True)]  # fmt: skip
+
+# %%
+by_noise = [
+    predict_x0(x, schedule.at(t), ideal(x, torch.tensor([t])))
+    for x, t in zip(noisy, times, strict=True)
+]
 same = all(torch.allclose(a, b, atol=1e-8) for a, b in zip(average, by_noise, strict=True))
 print("the weighted average is x0_hat, to 1e-8:", same)
 for t, number in zip(times, candidates, strict=True):
@@ -412,10 +417,9 @@ print(f"beta of the last step: {schedule.betas[-1]:.3f} of 1000, {short.betas[-1
 #
 # Twice: in $x_T$, and in every $z$ on the way. Which of them decides what digit it will be? Keep one and change the other.
 
-# %% tags=["nbval-ignore-output"]
 
-
-def end_of(steps):
+# %%
+def end_of(steps):  # the last picture of a chain
     *_, last = steps
     return last.x.clamp(-1, 1)
 
@@ -424,6 +428,7 @@ def noise_of(seed):
     return torch.Generator().manual_seed(seed)
 
 
+# %% tags=["nbval-ignore-output"]
 same_x_T = end_of(ddpm(short_net, short, x_T[:1].expand(6, -1, -1, -1), generator=noise_of(1)))
 same_z = torch.cat([end_of(ddpm(short_net, short, x[None], generator=noise_of(1))) for x in x_T])
 no_z = end_of(ddim(net, schedule, x_T, steps=50))
@@ -530,6 +535,7 @@ def truth(v, s):
     return (s.alpha_bars * v + 1 - s.alpha_bars).flip(0)
 
 
+# %%
 for s in (ten, schedule):
     for v, world in ((0.0, "one point"), (1.0, "N(0, 1)")):
         off = [
@@ -651,7 +657,7 @@ print(
 # sees one of 0.72. Compare:
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def clip_the_state(x, generator):  # the mistake
     for step in range(short.T, 0, -1):
         with torch.no_grad():
@@ -661,6 +667,7 @@ def clip_the_state(x, generator):  # the mistake
     return x
 
 
+# %% tags=["nbval-ignore-output"]
 rows = {
     "no clipping": end_of(ddpm(short_net, short, x_T, generator=noise_of(1))),
     r"clip $\hat x_0$": end_of(ddpm(short_net, short, x_T, clip_x0=1.0, generator=noise_of(1))),
@@ -807,6 +814,7 @@ def hurried(v, steps, *, honest):  # the end variance after `steps` jumps
     return result
 
 
+# %%
 for steps in (10, 50, 250):
     ends = [hurried(0.01, steps, honest=honest) for honest in (True, False)]
     print(
@@ -818,7 +826,7 @@ for steps in (10, 50, 250):
 # steps:
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def walk_with(*, told=0, honest=True, sigma=lambda p, t: p.var**0.5 if t > 1 else 0.0):
     x, generator = x_T, noise_of(1)
     for t in range(50, 0, -1):
@@ -829,6 +837,7 @@ def walk_with(*, told=0, honest=True, sigma=lambda p, t: p.var**0.5 if t > 1 els
     return x.clamp(-1, 1)
 
 
+# %% tags=["nbval-ignore-output"]
 rows = {
     "right": walk_with(),
     "noise at t = 1": walk_with(sigma=lambda p, t: p.var**0.5),
