@@ -706,14 +706,14 @@ print(f"clipped, with noise {new_eps:.3f}: {q_sample(clipped, c, new_eps):.3f}")
 
 
 # %% tags=["nbval-ignore-output"]
-def run(*, steps, variance, clip_x0, seed):
+def four_chains(*, steps, variance, clip_x0, seed):
     eps_model, s = fewer(steps)
     generator = noise_of(seed)
     x_T = torch.randn(4, 1, 28, 28, generator=generator)
     return ddpm(eps_model, s, x_T, variance=variance, clip_x0=clip_x0, generator=generator)
 
 
-explore_chains(run, steps=(10, 20, 50))
+explore_chains(four_chains, steps=(10, 20, 50))
 
 # %% [markdown]
 # ## Is the sampler right?
@@ -901,7 +901,7 @@ show(
 #
 # | | |
 # |---|---|
-# | Algorithm 2 | $x_T$ from $\mathcal N(0, I)$; for $t = T \dots 1$: $x_{t-1} = \frac{1}{\sqrt{\alpha_t}}\big(x_t - \frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t, t)\big) + \sigma_t z$, with $z = 0$ at $t = 1$ |
+# | Algorithm 2 | $x_T$ from $\mathcal N(0, I)$; for $t = T, \dots, 1$: $x_{t-1} = \frac{1}{\sqrt{\alpha_t}}\big(x_t - \frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t, t)\big) + \sigma_t z$, with $z = 0$ at $t = 1$ |
 # | two roads to the mean | Eq. (11), or $\hat x_0$ by Eq. (15) and then the posterior's mean, Eq. (7): the same number; the second can be clipped |
 # | $\hat x_0$ | the average of all images that could be hidden in $x_t$: blurred as long as there are many |
 # | the noise on the way | an exchange of old noise for fresh; it, and not $x_T$, decides the digit |
