@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ddpm_lessons.models import UNet, UNetConfig
-from ddpm_lessons.models.probe import edited, influence, receptive_field, stages, walk
+from ddpm_lessons.models.probe import edited, influence, radius, receptive_field, stages, walk
 
 SMALL = UNetConfig(widths=(8, 16, 24), blocks=(1, 2, 2), groups=4, heads=2, time_width=8)
 T = torch.tensor([10, 700])
@@ -221,6 +221,25 @@ def test_the_answer_itself_is_not_changed_by_fixing_the_norms(model):
     assert torch.equal(model(noise(), T), before)
     with torch.no_grad():
         assert influence(model, noise(), T).any()
+
+
+def test_the_radius_of_known_rings():
+    """Influence at the distances 1, 2 and 4 from a pixel, in the shares 0.5, 0.3 and 0.2."""
+    seen = torch.zeros(7, 7)
+    seen[2, 3] = 1e6  # the pixel itself does not count
+    seen[1, 3], seen[0, 3], seen[6, 0] = 5.0, 3.0, 2.0
+    found = [radius(seen, (2, 3), share=share) for share in (0.4, 0.5, 0.51, 0.8, 0.81, 1.0)]
+    assert found == [1, 1, 2, 2, 4, 4]
+
+
+def test_a_radius_needs_other_pixels_and_a_share():
+    alone = torch.zeros(5, 5)
+    alone[2, 2] = 1.0
+    with pytest.raises(ValueError, match=r"influence at \(2, 2\) .*expected"):
+        radius(alone, (2, 2))
+    for share in (0, 1.1, -1, "all"):
+        with pytest.raises(ValueError, match=r"share is .*expected"):
+            radius(torch.ones(5, 5), (2, 2), share=share)
 
 
 # --- edited ---

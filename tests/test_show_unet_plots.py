@@ -150,8 +150,8 @@ def test_a_sheet_shows_the_liveliest_channels_each_from_black_to_white():
     ramp = torch.linspace(-1, 1, 16).view(4, 4)
     features = torch.stack([0 * ramp + 7, 2 * ramp, 9 * ramp.T, ramp, -4 * ramp])
     sheet = unet_plots.sheet(features, 4, size=8)
-    assert sheet.shape == (1, 19, 19)  # two tiles and three lines
-    tiles = [sheet[0, i : i + 8, j : j + 8] for i in (1, 10) for j in (1, 10)]
+    assert sheet.shape == (1, 23, 23)  # two tiles, each in its frame, and three lines
+    tiles = [sheet[0, i : i + 8, j : j + 8] for i in (2, 13) for j in (2, 13)]
     for tile, expected in zip(tiles, (ramp.T, -ramp, ramp, ramp), strict=True):
         torch.testing.assert_close(tile[::2, ::2], expected)
         assert torch.equal(tile[::2], tile[1::2])

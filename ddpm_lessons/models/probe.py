@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ddpm_lessons.door import check_index
+from ddpm_lessons.door import check_index, check_number
 from ddpm_lessons.models.unet import Attention, ResBlock, UNet
 
 Edit = Callable[[Tensor], Tensor]
@@ -115,6 +115,21 @@ def influence(
         column = check_index("position", column, 0, columns - 1)
         (gradient,) = torch.autograd.grad(made[0][:, :, row, column].sum(), x_t)
     return gradient.abs().mean(dim=(0, 1))
+
+
+def radius(influence: Tensor, position: tuple[int, int], *, share: float = 0.8) -> int:
+    """From how far `share` of the other pixels' influence (H, W) on a pixel comes, in pixels.
+
+    The distance is the larger one of rows and columns; the pixel itself does not count. Raises
+    ValueError for a share outside (0, 1], or where no other pixel has any influence.
+    """
+    check_number("share", share, "(0, 1]")
+    rows, columns = (torch.arange(size) for size in influence.shape)
+    away = torch.maximum((rows - position[0]).abs()[:, None], (columns - position[1]).abs())
+    within = [influence[(away > 0) & (away <= r)].sum().item() for r in range(1, away.max() + 1)]
+    if not within or not within[-1] > 0:
+        raise ValueError(f"influence at {position} comes from no other pixel, expected some")
+    return next(r for r, part in enumerate(within, 1) if part >= share * within[-1])
 
 
 def _fixed_statistics(norm: nn.GroupNorm, inputs: tuple[Tensor], _output: Tensor) -> Tensor:

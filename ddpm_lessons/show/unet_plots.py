@@ -216,4 +216,5 @@ def sheet(features: Tensor, count: int = 16, *, size: int = 28) -> Tensor:
     chosen = features[liveliest]  # (count, H, W)
     low, high = chosen.amin(dim=(1, 2), keepdim=True), chosen.amax(dim=(1, 2), keepdim=True)
     tiles = 2 * (chosen - low) / (high - low).clamp(min=1e-12) - 1
-    return grid(torch.nn.functional.interpolate(tiles[:, None], size=(size, size)))
+    enlarged = torch.nn.functional.interpolate(tiles[:, None], size=(size, size))
+    return grid(torch.nn.functional.pad(enlarged, (1, 1, 1, 1), value=1.0))  # each in a white frame

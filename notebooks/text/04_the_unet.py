@@ -2,7 +2,7 @@
 # # 04 · The U-Net
 #
 # Everything so far was arithmetic around a black box: noise in, a guess at that noise out. Now we open the
-# box. Inside there are some thirty small layers, put together in the shape of a U. You will see what each of them
+# box. Inside there are a few dozen small layers, put together in the shape of a U. You will see what each of them
 # makes, how far each can look, and what goes wrong when you cut one.
 #
 # **What you will be able to do**
@@ -27,7 +27,7 @@ from ddpm_lessons.checks import lesson04
 from ddpm_lessons.data import load_mnist
 from ddpm_lessons.models import UNet, UNetConfig
 from ddpm_lessons.models.pretrained import load_pretrained
-from ddpm_lessons.models.probe import edited, influence, receptive_field, walk
+from ddpm_lessons.models.probe import edited, influence, radius, receptive_field, walk
 from ddpm_lessons.models.unet import Attention, ResBlock, TimeEmbedding, sinusoids
 from ddpm_lessons.show import unet_plots
 from ddpm_lessons.show.chains import grid
@@ -274,7 +274,7 @@ except ValueError as error:
 print("32 x 64 pixels:", tuple(deeper(torch.zeros(1, 1, 32, 64), torch.tensor([1])).shape))
 
 # %% [markdown]
-# That is why other people's MNIST models pad the digits to $32 \times 32$. And note the last line: no layer
+# That is why some MNIST models pad the digits to $32 \times 32$. And note the last line: no layer
 # knows the image's size. The same weights take any image whose sides can be halved often enough.
 #
 # ## What it costs
@@ -302,20 +302,19 @@ print("the first block as counted by hand:", stops[1].multiply_adds == by_hand)
 parameters = sum(p.numel() for p in net.parameters())
 show(
     unet_plots.costs(stops),
-    alt="Bars for each level. Parameters: nearly all at 7 x 7. Multiply-adds: spread more evenly over the levels.",
+    alt="Bars for each level. Parameters: most of them at 7 x 7. Multiply-adds: spread more evenly over the levels.",
     caption=f"{parameters / 1e6:.2f} million parameters, {ours / 1e6:.0f} million multiply-adds an image.",
 )
 
 # %% [markdown]
 # The parameters sit at the bottom, where the channels are many. Work is spread more evenly, because the
-# bottom has so few positions. (Seconds are another matter: large images with few channels keep a processor
-# waiting for its memory, and the finest level takes more of the time than of the multiplications.)
+# bottom has so few positions.
 #
 # ### Exercise 4.3 · Count a block
 #
 # How many parameters has `ResBlock(w_in, w_out, emb=emb, groups=...)`? Read its source above.
 #
-# <details><summary>Hint</summary>Seven parts, one of them sometimes free. A convolution has kernel × kernel × in × out weights and out biases, a
+# <details><summary>Hint</summary>Six parts, one of them sometimes free. A convolution has kernel × kernel × in × out weights and out biases, a
 # linear layer in × out and out, a GroupNorm a scale and a shift for each channel. How many channels has each of
 # the two norms?</details>
 
@@ -409,20 +408,16 @@ for through_norms in (False, True):
 # %% tags=["nbval-ignore-output"]
 ts = [5, 20, 50, 100, 150, 200, 250, 300, 350, 400, 450, 500, 600, 700, 800, 900, 1000]
 maps, states, guesses, alts = [], [], [], []
-distance = torch.cartesian_prod(torch.arange(28), torch.arange(28)).sub(14).abs().amax(1)
 for i in ts:
     x_t, eps = noisy(eight, torch.full((8,), i))
     with torch.no_grad():
         guess = net(x_t, torch.full((8,), i))
     looked = influence(net, x_t, torch.full((8,), i))
-    around = looked.flatten()[distance > 0]  # without the pixel itself
-    reach = next(
-        r for r in range(1, 15) if around[distance[distance > 0] <= r].sum() > 0.8 * around.sum()
-    )
     maps.append(unet_plots.heat(looked, decades=3))
     states.append(x_t[0])
     guesses.append(predict_x0(x_t, schedule.at(i), guess)[0])
-    alts.append(f"80 % of the influence of the other pixels comes from within {reach} pixels")
+    far = radius(looked, (14, 14), share=0.8)
+    alts.append(f"80 % of what the other pixels contribute comes from within {far} pixels")
 
 # %% tags=["nbval-ignore-output"]
 player({"x_t": states, "influence": maps, "x̂_0": guesses}, alts, values=ts, start=3, width=196)
@@ -455,27 +450,26 @@ print("by the formula:", receptive_field([(3, 1)] + 4 * n * [(3, 1)] + [(3, 1)])
 # connection, not how well another would do without.)
 
 # %%
-zero = torch.zeros_like
 cuts = {
     "whole": {},
-    "no skip at 28 × 28": {"skips": {0: zero}},
-    "no skip at 14 × 14": {"skips": {1: zero}},
-    "no bottom": {"coarse": {1: zero}},
+    "no skip at 28 × 28": {"skips": {0: torch.zeros_like}},
+    "no skip at 14 × 14": {"skips": {1: torch.zeros_like}},
+    "no bottom": {"coarse": {1: torch.zeros_like}},
 }
 some, ts = test[:16], [5, 20, 50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 800, 900, 1000]
 answers = {name: {} for name in cuts}
-for name, cut in cuts.items():
-    for i in ts:
-        x_t, eps = noisy(some, torch.full((16,), i))
+for i in ts:
+    x_t, eps = noisy(some, torch.full((16,), i))
+    for name, cut in cuts.items():
         with torch.no_grad(), edited(net, **cut):
             guess = net(x_t, torch.full((16,), i))
-        loss = ((guess - eps) ** 2).mean().item()
-        answers[name][i] = loss, predict_x0(x_t, schedule.at(i), guess)
+        error = ((guess - eps) ** 2).mean().item()
+        answers[name][i] = error, predict_x0(x_t, schedule.at(i), guess)
 
 # %%
 loss = {name: torch.tensor([answers[name][i][0] for i in ts]) for name in cuts}
 for name in list(cuts)[1:]:
-    print(f"{name:18}: worse at every t: {bool((loss[name] > loss['whole']).all())}")
+    print(f"{name:18}: worse on average: {bool(loss[name].mean() > loss['whole'].mean())}")
 worst = all(bool((loss["no skip at 28 × 28"] >= loss[name]).all()) for name in cuts)
 print("the finest skip is missed most, at every t:", worst)
 
@@ -496,8 +490,8 @@ show(
 )
 
 # %% [markdown]
-# - **Without the finest skip** the noise is not named any more: the loss is about that of a network that always
-#   answers 0, or worse. What you see is $x_t$ with wrong noise taken off it.
+# - **Without the finest skip** the noise is not named any more: the loss is thrown back to the order of 1,
+#   where a network stands that always answers 0. What you see is $x_t$ with wrong noise taken off it.
 # - **Without the skip at $14 \times 14$** the digit is there, but strokes get soft or grey, and patches of noise
 #   remain.
 # - **Without the bottom** all is well at small $t$, where the neighbours suffice. At $t = 300$ to $500$ the
@@ -511,29 +505,48 @@ show(
 # **exchange the bottom's messages**: the first image gets what the bottom has to say about the last one, and so on
 # (`flip` turns the order of the batch around). Skips and $x_t$ stay with their owners.
 
+
+# %%
+def exchanged(t, level):  # the reconstructions, with the messages to this level turned around
+    x_t, _ = noisy(crew, torch.full((8,), t), seed=1)
+    coarse = {} if level is None else {level: lambda h: h.flip(0)}
+    with torch.no_grad(), edited(net, coarse=coarse):
+        return predict_x0(x_t, schedule.at(t), net(x_t, torch.full((8,), t)))
+
+
+crew = test[[0, 1, 2, 3, 4, 7, 18, 5]]
+own, fooled = exchanged(400, None), exchanged(400, 1)
+
 # %% tags=["nbval-ignore-output"]
-pairs = test[[0, 1, 2, 3, 10, 5, 18, 17]]
-x_t, eps = noisy(pairs, torch.full((8,), 400), seed=1)
-reconstructed = {}
-for name, cut in {"own": {}, "exchanged": {"coarse": {1: lambda h: h.flip(0)}}}.items():
-    with torch.no_grad(), edited(net, **cut):
-        guess = net(x_t, torch.full((8,), 400))
-    reconstructed[name] = predict_x0(x_t, schedule.at(400), guess)
 show(
     image_rows(
-        [pairs, x_t, reconstructed["own"], reconstructed["exchanged"], pairs.flip(0)],
+        [crew, noisy(crew, torch.full((8,), 400), seed=1)[0], own, fooled, own.flip(0)],
         list("abcdefgh"),
-        ["$x_0$", "$x_{400}$", r"$\hat x_0$", "exchanged", "partner"],
+        ["$x_0$", "$x_{400}$", "own", "exchanged", "partner's"],
     ),
     alt="Eight columns. Rows: the digit; the digit at t = 400, hardly to be recognised; its reconstruction; the reconstruction "
-    "with the bottom's message of another image, which resembles that other digit; that other digit.",
+    "with the bottom's message about another image, which leans towards that other digit; that other digit's own.",
 )
 
 # %% [markdown]
-# In many columns the network draws the *partner*: it reads the same noisy pixels as before, and finds in them
-# the digit that the bottom speaks of. At this noise level both readings are possible, and the bottom's word
-# decides. Try `400` → `100` in that cell: with little noise, the evidence over the skips is too strong to
-# be talked away.
+# The fourth row is made of the same noisy pixels as the third. But compare it with the last row: it leans towards the
+# *partner*, in some columns so far that another digit stands there. At this noise level both readings are possible,
+# and the bottom's word tips the balance.
+#
+# How far does it lean? Call the way from the own reconstruction to the partner's 100 %:
+
+# %% tags=["nbval-ignore-output"]
+for t_now in (100, 400):
+    own = exchanged(t_now, None)
+    way = own.flip(0) - own
+    for level, name in ((1, "the bottom's messages"), (0, "all that comes to 28 × 28")):
+        gone = ((exchanged(t_now, level) - own) * way).sum() / (way**2).sum()
+        print(f"t = {t_now}, {name} exchanged: {gone:.0%} of the way")
+
+# %% [markdown]
+# At $t = 100$ the bottom can say what it likes: with so little noise, the evidence over the skips is too strong to be
+# talked away. At $t = 400$ it is listened to. Exchange *everything* that comes up to the finest level, and most of
+# the plan changes hands.
 #
 # ## What time is it?
 #
@@ -561,7 +574,7 @@ show(
         marks=true,
     ),
     alt="Three curves of the loss over the t that the network is told, for images at t = 100, 300 and 500. Each has a sharp "
-    "valley whose lowest point lies at the true t, marked by a dotted line, and is ten times higher or more far from it.",
+    "valley whose lowest point lies at the true t, marked by a dotted line, and rises steeply on both sides.",
 )
 
 # %% [markdown]
@@ -676,7 +689,7 @@ lesson04.embedding(my_embedding)
 # %% [markdown]
 # ### What breaks if ...
 #
-# **... the clock is kept in bfloat16?** Training in 16-bit numbers is twice as fast on many machines, and the
+# **... the clock is kept in bfloat16?** Training in 16-bit numbers saves time and memory, and most of the
 # network forgives the rounding. The clock does not. A bfloat16 number has 8 binary digits: whole numbers up to
 # 256 are exact, above that only every second one exists, above 512 only every fourth. By calculator: $256 +
 # 128 + 122 = 506$ timesteps are left of 1000.
@@ -698,8 +711,7 @@ show(
 )
 
 # %% [markdown]
-# Four timesteps in a row look the same to such a network. Nothing crashes, training goes on, and the steps at
-# large $t$ get a little wrong. Look again at the source of `sinusoids`: it computes in float32, whatever the
+# Four timesteps in a row look the same to such a network. Nothing crashes, training goes on, and at large $t$ the network is told a wrong time. Look again at the source of `sinusoids`: it computes in float32, whatever the
 # network's own precision, and only the result is rounded.
 #
 # **... the waves are laid along the wrong axis?** In one public implementation `emb[::2] = sin(...)` stood
@@ -720,8 +732,7 @@ show(
 #
 # $$h \leftarrow h + W\,\mathrm{SiLU}(\mathrm{emb}(t)) + b$$
 #
-# As simple as that: at this $t$ channel 7 is lifted by 0.4, and after the next norm and SiLU it counts for more. With
-# several dozen such levers the same filters do the work of fine cleaning at one end of time and of bold guessing
+# That is all. At this $t$ channel 7, say, is lifted by 0.4, and after the next norm and SiLU it counts for more. With hundreds of such levers the same filters do the work of fine cleaning at one end of time and of bold guessing
 # at the other.
 #
 # ### Exercise 4.5 · The lever
