@@ -145,8 +145,8 @@ def test_the_floor_is_measured_without_a_network(tmp_path, capsys):
 def test_the_first_columns_of_the_neighbours_are_the_closest_samples():
     images = load_mnist("test").images[:12]
     numbers, near = report.recall(images, torch.device("cpu"))
-    assert numbers["median_of_test_digits"] == pytest.approx(
-        report.recall(load_mnist("test").images[:300], torch.device("cpu"))[0]["median"]
+    assert numbers["median_distance_of_test_digits"] == pytest.approx(
+        report.recall(load_mnist("test").images[:300], torch.device("cpu"))[0]["median_distance"]
     )
     report.write_pictures(Path(), images, near)
     picture = torch.tensor(np.array(Image.open("neighbours.png").convert("L")))
@@ -313,9 +313,10 @@ def test_a_table_of_numbers_made_up():
             "floor": one | {"fid": Interval(2.0, 1, 3)},
             "test": {"images": 10_000, "quality": Quality((0.1,) * 10, 0.99, 0.995)},
             "memory": {
-                "memorisation": Memorisation(3.5, 0.012, 0.01),
-                "median": 7.0,
-                "median_of_test_digits": 6.5,
+                "by_distance": Memorisation(3.5, 0.012, 0.01),
+                "by_closeness": Memorisation(0.8, 0.013, 0.01),
+                "median_distance": 7.0,
+                "median_distance_of_test_digits": 6.5,
             },
             "bits_per_dim": {"beta": terms},
         }
@@ -331,7 +332,8 @@ def test_a_table_of_numbers_made_up():
         "| rarest class, as a multiple of its real share | 0.50 (of 0) | 0.50 (of 0) | 1 |",
         "| most frequent class, likewise | 1.50 (of 1) | 1.50 (of 1) | 1 |",
         "| closer to a training image than 99 % of the test digits | 1.20 % |  | 1.00 % |",
-        "| median distance to the nearest training image | 7.00 |  | 6.50 |",
+        "| ... relative to the second closest one | 1.30 % |  | 1.00 % |",
+        "| median distance to the closest training image | 7.00 |  | 6.50 |",
         "| bits/dim of 50 test digits | prior | denoising | reconstruction | total |",
         "| variance beta | 0.1000 ± 0.0000 | 1.2000 ± 0.0100 | 0.3000 ± 0.0000 | 1.6000 ± 0.0200 |",
     ):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ddpm_lessons.data import to_model_range
-from ddpm_lessons.evaluation import memorisation, nearest
+from ddpm_lessons.evaluation import Neighbours, closeness, memorisation, nearest
 
 
 def images(n: int, seed: int = 0, *, size: int = 4) -> torch.Tensor:
@@ -36,6 +36,12 @@ def test_a_copy_is_at_distance_0_exactly():
     found = nearest(references[[7, 33]], references)
     assert found.indices.flatten().tolist() == [7, 33]
     assert found.distances.flatten().tolist() == [0, 0]
+
+
+def test_neighbours_at_almost_the_same_distance_are_still_in_order():
+    """Among many, some differ by less than the matrix product is wrong by."""
+    found = nearest(images(4, size=28), images(3000, 1, size=28), k=3000)
+    assert (found.distances.diff(dim=1) >= 0).all()
 
 
 def test_8_bit_images_and_scaled_ones_are_the_same():
@@ -72,6 +78,22 @@ def test_of_several_neighbours_the_nearest_counts():
     )
 
 
+def test_closeness_is_the_nearest_over_the_second_nearest():
+    distances = torch.tensor([[1.0, 4.0, 9.0], [2.0, 2.0, 3.0], [0.0, 3.0, 5.0], [0.0, 0.0, 1.0]])
+    found = closeness(Neighbours(distances, torch.zeros(4, 3).long()))
+    assert found.tolist() == [0.25, 1, 0, 0]
+
+
+def test_a_noisy_copy_is_closer_than_it_is_far():
+    """A copy with noise may be farther off than two thin digits are; its closeness tells."""
+    references = images(50, size=28)
+    noise = images(1, 2, size=28).float().sub(127.5).mul(0.2)
+    copy = (references[:1].float() + noise).round().clamp(0, 255).byte()
+    found = closeness(nearest(torch.cat([copy, images(1, 3, size=28)]), references, k=2))
+    assert found[0] < 0.2
+    assert found[1] > 0.9
+
+
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
@@ -90,6 +112,8 @@ def test_images_that_do_not_fit_are_refused(a, b, message):
 def test_other_arguments_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"k is 3, expected a whole number in 1..2"):
         nearest(images(2), images(2), k=3)
+    with pytest.raises(ValueError, match="expected Neighbours with k of at least 2"):
+        closeness(nearest(images(2), images(2)))
     ones = torch.ones(3)
     with pytest.raises(ValueError, match=r"quantile is 1, expected a number in \(0, 1\)"):
         memorisation(ones, ones, quantile=1)

@@ -50,33 +50,40 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sample, take the bound, measure; leave report.md, report.json and two pictures in --out."""
-    device, report, images = (
-        choose_device(options.device),
-        {"settings": {"seed": options.seed}},
-        None,
-    )
+    device = choose_device(options.device)
+    report, images = {"settings": {"seed": options.seed}}, None
     if not options.real_only:
-        network = choose_network(options, device)
-        settings = describe(options, network, MixedPrecision(device).enabled)
-        samples = Chunks(options.out, "samples", settings)
-        limits = Chunks(options.out, "bound", bound_settings(settings))
-        print(f"{options.n:,} samples on {device}; to go on after Ctrl-C, give the command again")
-        draw_samples(options, network, samples)
-        draw_bounds(options, network, limits)
-        wanted = pieces(options.n, options.chunk), pieces(options.bound_images, BOUND_CHUNK)
-        if samples.missing(wanted[0]) or limits.missing(wanted[1]):
+        report, images = produce(options, device)
+        if images is None:
             print("this part is done; give the command again when the others are, for the report")
             return 0
-        images = gather(samples, options.n, options.chunk)
-        numbers, near = recall(images, device)
-        write_pictures(options.out, images, near)
-        bits = gather_bits(limits, options.bound_images)
-        report = {"settings": settings, "memory": numbers, "bits_per_dim": bits}
     report |= measure(images, options.n, seed=options.seed, device=device)
     write_atomically(options.out / "report.json", as_json(report).encode())
     write_atomically(options.out / "report.md", markdown(report).encode())
     print(markdown(report))
     return 0
+
+
+def produce(options: argparse.Namespace, device: torch.device) -> tuple[dict, Tensor | None]:
+    """Make the missing pieces, and the pictures; returns what is known then, and the samples.
+
+    None instead of the samples where other parts still have pieces to make.
+    """
+    network = choose_network(options, device)
+    settings = describe(options, network, MixedPrecision(device).enabled)
+    samples = Chunks(options.out, "samples", settings)
+    limits = Chunks(options.out, "bound", bound_settings(settings))
+    print(f"{options.n:,} samples on {device}; to go on after Ctrl-C, give the command again")
+    draw_samples(options, network, samples)
+    draw_bounds(options, network, limits)
+    wanted = pieces(options.n, options.chunk), pieces(options.bound_images, BOUND_CHUNK)
+    if samples.missing(wanted[0]) or limits.missing(wanted[1]):
+        return {}, None
+    images = gather(samples, options.n, options.chunk)
+    numbers, near = recall(images, device)
+    write_pictures(options.out, images, near)
+    bits = gather_bits(limits, options.bound_images)
+    return {"settings": settings, "memory": numbers, "bits_per_dim": bits}, images
 
 
 def part(text: str) -> tuple[int, int]:

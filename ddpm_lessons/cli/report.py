@@ -12,6 +12,7 @@ from ddpm_lessons.data import load_mnist, to_model_range
 from ddpm_lessons.evaluation import (
     Neighbours,
     Reading,
+    closeness,
     fid_interval,
     kid_interval,
     memorisation,
@@ -49,12 +50,12 @@ def measure(images: Tensor | None, n: int, *, seed: int, device: torch.device) -
 def recall(images: Tensor, device: torch.device) -> tuple[dict, Neighbours]:
     """How close samples come to the training images, and which those are."""
     train = load_mnist("train").images.to(device)
-    near = nearest(images, train, k=BESIDE)
-    real = nearest(load_mnist("test").images, train).distances[:, 0]
+    near, real = nearest(images, train, k=BESIDE), nearest(load_mnist("test").images, train, k=2)
     numbers = {
-        "memorisation": memorisation(near.distances, real),
-        "median": near.distances[:, 0].median().item(),
-        "median_of_test_digits": real.median().item(),
+        "by_distance": memorisation(near.distances, real.distances),
+        "by_closeness": memorisation(closeness(near), closeness(real)),
+        "median_distance": near.distances[:, 0].median().item(),
+        "median_distance_of_test_digits": real.distances[:, 0].median().item(),
     }
     return numbers, near
 

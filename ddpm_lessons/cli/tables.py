@@ -58,17 +58,15 @@ def _main_rows(report: dict) -> list[list[str]]:
 
 
 def _memory_rows(memory: dict) -> list[list[str]]:
-    found = memory["memorisation"]
-    label = "closer to a training image than 99 % of the test digits"
-    return [
-        [label, _percent(found.share), "", _percent(found.reference_share)],
-        [
-            "median distance to the nearest training image",
-            f"{memory['median']:.2f}",
-            "",
-            f"{memory['median_of_test_digits']:.2f}",
-        ],
-    ]
+    rows = []
+    for key, label in {
+        "by_distance": "closer to a training image than 99 % of the test digits",
+        "by_closeness": "... relative to the second closest one",
+    }.items():
+        found = memory[key]
+        rows.append([label, _percent(found.share), "", _percent(found.reference_share)])
+    medians = (f"{memory[f'median_distance{of}']:.2f}" for of in ("", "_of_test_digits"))
+    return [*rows, ["median distance to the closest training image", next(medians), "", *medians]]
 
 
 def _class_rows(report: dict) -> list[list[str]]:

@@ -11,7 +11,13 @@ from ddpm_lessons.evaluation.distances import (
     kid_interval,
     moments,
 )
-from ddpm_lessons.evaluation.memory import Memorisation, Neighbours, memorisation, nearest
+from ddpm_lessons.evaluation.memory import (
+    Memorisation,
+    Neighbours,
+    closeness,
+    memorisation,
+    nearest,
+)
 from ddpm_lessons.evaluation.quality import Quality, quality, share_ratios
 from ddpm_lessons.evaluation.reading import Reading, read
 
@@ -26,6 +32,7 @@ __all__ = [
     "Reading",
     "bits_per_dim",
     "bounds",
+    "closeness",
     "fid",
     "fid_interval",
     "frechet_distance",

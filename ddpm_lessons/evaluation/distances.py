@@ -63,12 +63,11 @@ def moments(features: Tensor, counts: Tensor | None = None) -> Moments:
     Raises ValueError for fewer than two rows.
     """
     check_images("features", features)
-    features = features.double()
     n = torch.as_tensor(len(features)) if counts is None else counts.sum()
     if features.ndim != 2 or n < 2:
         raise ValueError(f"features has shape {tuple(features.shape)}, expected (N, d) with N > 1")
     weights = torch.ones(len(features)) if counts is None else counts
-    weights = weights.double()[:, None]
+    weights = weights.double()[:, None]  # and with them everything below
     mean = (weights * features).sum(dim=0) / n
     centred = features - mean
     return Moments(mean, (weights * centred).T @ centred / (n - 1))

@@ -54,6 +54,19 @@ def nearest(images: Tensor, references: Tensor, *, k: int = 1) -> Neighbours:
     return Neighbours(torch.cat(distances), torch.cat(indices))
 
 
+def closeness(found: Neighbours) -> Tensor:
+    """The nearest distance over the second nearest, (N,): 0 for a copy, near 1 for a new image.
+
+    Distances alone compare unlike things: a 1 has little ink and lies close to many others, so the
+    closest images of any set are 1s. This ratio means the same for every digit (Yoon et al. 2023
+    use it likewise). Raises ValueError unless `found` holds two or more neighbours.
+    """
+    if not isinstance(found, Neighbours) or found.distances.shape[1] < 2:
+        raise ValueError(f"found is {found!r}, expected Neighbours with k of at least 2")
+    first, second = found.distances[:, 0], found.distances[:, 1]
+    return first / second.clamp(min=torch.finfo(second.dtype).tiny)  # two copies: 0
+
+
 def memorisation(
     distances: Tensor, reference_distances: Tensor, *, quantile: float = 0.01
 ) -> Memorisation:
@@ -61,7 +74,8 @@ def memorisation(
 
     The test images' `quantile` is the threshold, so about that share of them lies within it: they
     were not learnt by heart, digits are just alike. A share of samples well above it says that some
-    are copies. distances: (N,) or (N, k), the nearest first; reference_distances likewise.
+    are copies. distances: (N,) or (N, k), the nearest first, or `closeness`; reference_distances
+    likewise.
     Raises ValueError where they are not, or quantile is not in (0, 1).
     """
     check_number("quantile", quantile, "(0, 1)")
