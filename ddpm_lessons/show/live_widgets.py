@@ -20,7 +20,8 @@ DRAW_EVERY = 1.0  # seconds between two drawings of the curve, about 2 ms each
 SAMPLE_SHARE = 0.05  # of the time, at most, may go into samples
 STEPS = 12  # of DDIM, for a strip of samples
 MEAN_OVER = 20  # steps, in the curve
-TOP = 0.2  # of the curve's axis: the fall from 1 is over in seconds
+PATIENCE = 4  # times the seconds asked for: longer it does not wait for `at_least` steps
+TOP = 0.2  # of the curve's axis, once the loss has fallen below it
 
 
 class Watch:
@@ -30,9 +31,9 @@ class Watch:
         for step in watch(train(...)):
             ...
 
-    The loop ends after `seconds` (and `at_least` so many steps, however slow the machine), after
-    `steps`, with the training's last step, or when the reader interrupts it, in each case between
-    two steps: nothing is half done. `run.step` and
+    The loop ends after `seconds` (on a slow machine after `at_least` steps, if they come within
+    four times the seconds), after `steps`, with the training's last step, or when the reader
+    interrupts it, in each case between two steps: nothing is half done. `run.step` and
     `run.seconds` go along. From the same noise each time, the averaged network draws a strip of
     digits by 12 steps of DDIM (eta = 1) every `every` seconds, and less often where that would cost
     more than a twentieth of the time. Watching touches no weight and no generator of the run.
@@ -91,9 +92,9 @@ class Watch:
             self._draw("training")
 
     def _over(self) -> bool:
-        count = len(self.losses) + len(self._new)
-        slow = count < self.at_least
-        return count >= self.steps or (self._elapsed() >= self.seconds and not slow)
+        count, elapsed = len(self.losses) + len(self._new), self._elapsed()
+        enough = count >= self.at_least or elapsed >= PATIENCE * self.seconds
+        return count >= self.steps or (elapsed >= self.seconds and enough)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._start
@@ -129,21 +130,25 @@ class Watch:
 
 
 def loss_drawing(losses: Tensor, last: int, alt: str) -> str:
-    """The running mean of the losses (N,) up to step `last`, on an axis from 0 to 0.2, as SVG."""
+    """The running mean of the losses (N,) up to step `last`, as SVG.
+
+    Its axis ends at 1, and at 0.2 as soon as the mean has fallen below.
+    """
     window = min(MEAN_OVER, len(losses))
     mean = losses.unfold(0, window, 1).mean(dim=1)
     x = torch.arange(last - len(mean) + 1, last + 1)
     thin = max(1, len(mean) // 300)  # a browser need not draw ten thousand points
-    first = last - len(losses)
+    first, top = last - len(losses), TOP if mean[-1] < TOP else 1.0
     frame = Window(
         x=(first, max(last, first + 1)),
-        y=(0.0, TOP),
+        y=(0.0, top),
         x_ticks=[first, (first + last) // 2, last],
-        y_ticks=(0.0, 0.05, 0.1, 0.15, 0.2),
+        y_ticks=[top * i / 4 for i in range(5)],
         size=(600, 200),
     )
     curve = Curve("loss", x[::thin], mean[::thin], BLUE)
-    return chart([curve], frame, alt=alt, x_name="training step")
+    drawing = chart([curve], frame, alt=alt, x_name="training step")
+    return f'<div style="padding-left: 28px">{drawing}</div>'  # room for the axis's numbers
 
 
 def row(x: Tensor) -> Tensor:

@@ -297,8 +297,8 @@ def steps_of(run):  # Algorithm 1 on all these parts
 # **With a GPU** the cell below trains the article's 20 epochs with a wide network, the preset `"gpu"`. **On a
 # CPU** it trains a small network for as long as you say. `MINUTES = 0.75` is enough to see it learn, and keeps
 # this lesson below two minutes. **Set it to 3, and most of the samples become digits.** It is a time and not a
-# number of steps, so that you know how long to wait (only a very slow or very busy machine takes longer, for the
-# first 250 steps). For the same reason the learning rate stays constant after a
+# number of steps, so that you know how long to wait. (A slow or busy machine may take up to four times as long, to reach
+# at least 250 steps.) For the same reason the learning rate stays constant after a
 # short rise: such a training may end at any moment, and the average of the weights, which the samples come from,
 # does what a falling learning rate would do.
 
