@@ -94,9 +94,8 @@ def test_what_does_not_fit_is_refused():
         bounds(Counting(), SCHEDULE, 2 * X_0, generator=seeded())
     with pytest.raises(ValueError, match="expected a tensor like x_t"):
         bounds(lambda x, t: 0.0, SCHEDULE, X_0, generator=seeded())
-    with pytest.raises(ValueError, match=r"batches is .*, expected Bounds"):
-        bits_per_dim([])
-    with pytest.raises(ValueError, match=r"batches is .*, expected Bounds"):
-        bits_per_dim([1.0])
+    for batches in ([], [1.0], None, 3):
+        with pytest.raises(ValueError, match=r"batches is .*, expected Bounds"):
+            bits_per_dim(batches)
     with pytest.raises(ValueError, match="batches holds one image"):
         bits_per_dim(made_up(1))

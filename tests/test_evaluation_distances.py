@@ -226,3 +226,7 @@ def test_other_arguments_that_do_not_fit_are_refused():
         kid_interval(a, a, generator=0)
     with pytest.raises(ValueError, match=r"features has shape \(1, 3\)"):
         moments(a[:1])
+    with pytest.raises(ValueError, match="b has 4 features, expected 3 like a"):
+        frechet_distance(moments(a), moments(normal(5, 4)))
+    with pytest.raises(ValueError, match="a is of type NoneType, expected Moments"):
+        frechet_distance(None, moments(a))

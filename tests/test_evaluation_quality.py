@@ -47,7 +47,14 @@ def test_what_are_no_probabilities_is_refused(probabilities, message):
 def test_other_arguments_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"threshold is 2, expected a number in \[0, 1\]"):
         quality(rows((1, 0.5)), threshold=2)
-    with pytest.raises(ValueError, match=r"reference is \(0.0, 1.0\), expected 2 shares"):
-        share_ratios((0.5, 0.5), (0.0, 1.0))
-    with pytest.raises(ValueError, match=r"reference is \(1.0,\), expected 2 shares"):
-        share_ratios((0.5, 0.5), (1.0,))
+    for reference, message in (
+        ((0.0, 1.0), r"an entry of reference is 0.0, expected a number in \(0, 1\]"),
+        ((1.0,), r"reference is \(1.0,\), expected 2 shares"),
+        (None, "reference is None, expected a tuple of shares"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            share_ratios((0.5, 0.5), reference)
+    with pytest.raises(ValueError, match=r"shares is \(\), expected a tuple"):
+        share_ratios((), ())
+    with pytest.raises(ValueError, match=r"an entry of shares is '0.5'"):
+        share_ratios(("0.5",), (0.5,))

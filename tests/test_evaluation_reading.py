@@ -64,3 +64,9 @@ def test_images_that_do_not_fit_are_refused(classifier, images, message):
 def test_a_classifier_in_training_mode_is_refused(digits):
     with pytest.raises(ValueError, match="classifier is in training mode"):
         read(DigitClassifier(), digits)
+
+
+@pytest.mark.parametrize("other", [None, torch.nn.Linear(3, 2)])
+def test_another_classifier_is_refused(other, digits):
+    with pytest.raises(ValueError, match=r"classifier is of type \w+, expected a DigitClassifier"):
+        read(other, digits)

@@ -63,8 +63,9 @@ def bits_per_dim(batches: Sequence[Bound]) -> BitsPerDim:
 
     Raises ValueError for no batches, other things than bounds, or fewer than two images.
     """
-    batches = [batches] if isinstance(batches, Bound) else list(batches)
-    if not batches or not all(isinstance(batch, Bound) for batch in batches):
+    batches = [batches] if isinstance(batches, Bound) else batches
+    several = isinstance(batches, list | tuple) and len(batches) > 0
+    if not several or not all(isinstance(batch, Bound) for batch in batches):
         raise ValueError(f"batches is {batches!r}, expected Bounds, one or more")
     joined = Bound(*(torch.cat(parts, dim=-1) for parts in zip(*batches, strict=True)))
     if len(joined.prior) < 2:

@@ -78,8 +78,13 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
     The trace of that root is taken from the eigenvalues of C_a^(1/2) C_b C_a^(1/2), which is
     symmetric with no eigenvalue below 0, so singular covariances (a feature that never fires, fewer
-    images than features) do no harm.
+    images than features) do no harm. Raises ValueError unless both are `Moments` of one size.
     """
+    for name, x in {"a": a, "b": b}.items():
+        if not isinstance(x, Moments):
+            raise ValueError(f"{name} is of type {type(x).__name__}, expected Moments")
+    if a.mean.shape != b.mean.shape:
+        raise ValueError(f"b has {len(b.mean)} features, expected {len(a.mean)} like a")
     return _frechet(a, b, _root(b.cov))
 
 

@@ -44,7 +44,11 @@ def share_ratios(shares: tuple[float, ...], reference: tuple[float, ...]) -> tup
 
     Raises ValueError where a class is missing in the reference, or the lengths differ.
     """
-    if len(shares) != len(reference) or min(reference, default=0) <= 0:
-        expected = f"{len(shares)} shares, each above 0"
-        raise ValueError(f"reference is {tuple(reference)}, expected {expected}")
+    for name, given in {"shares": shares, "reference": reference}.items():
+        if not isinstance(given, tuple | list) or not given:
+            raise ValueError(f"{name} is {given!r}, expected a tuple of shares, one a class")
+        for share in given:
+            check_number(f"an entry of {name}", share, "[0, 1]" if given is shares else "(0, 1]")
+    if len(shares) != len(reference):
+        raise ValueError(f"reference is {reference}, expected {len(shares)} shares like shares")
     return tuple(share / own for share, own in zip(shares, reference, strict=True))

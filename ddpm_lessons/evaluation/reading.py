@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ddpm_lessons.data import to_model_range
 from ddpm_lessons.door import check_images, check_index
+from ddpm_lessons.models import DigitClassifier
 
 
 class Reading(NamedTuple):
@@ -27,13 +28,17 @@ class Reading(NamedTuple):
 
 
 @torch.no_grad()
-def read(classifier: nn.Module, images: Tensor, *, batch_size: int = 500) -> Reading:
+def read(classifier: DigitClassifier, images: Tensor, *, batch_size: int = 500) -> Reading:
     """Let the classifier read images, a batch at a time; the result lies on the CPU.
 
     images: (N, 1, 28, 28), floating in [-1, 1] or 8-bit (uint8), on any device. Raises ValueError
     for others (an image beyond [-1, 1] is no picture yet: `to_uint8` makes one of a sample), and
-    for a classifier in training mode, which would judge each image by its batch.
+    for another classifier, or one in training mode, which would judge each image by its batch.
     """
+    if not isinstance(classifier, DigitClassifier):
+        raise ValueError(
+            f"classifier is of type {type(classifier).__name__}, expected a DigitClassifier"
+        )
     if classifier.training:
         raise ValueError("classifier is in training mode, expected eval mode: classifier.eval()")
     check_index("batch_size", batch_size, 1, 2**31)
