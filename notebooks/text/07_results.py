@@ -104,7 +104,7 @@ generator = torch.Generator().manual_seed(0)
 x_T = torch.randn(12, 1, 28, 28, generator=generator)
 chain = ddpm(net, schedule, x_T, clip_x0=1.0, generator=generator)
 states = {step.t: step for step in chain if step.t % 10 == 0}
-chain_player(states.values(), schedule)
+chain_player(states.values(), schedule, frames=51)
 
 # %% tags=["nbval-ignore-output"]
 times = [*range(1000, 0, -100), 50, 0]
