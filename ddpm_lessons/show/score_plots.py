@@ -59,17 +59,17 @@ def fields(
     """
     figure = Figure(figsize=(4.6 * len(scores), 4.5))
     panels = figure.subplots(1, len(scores), squeeze=False)[0]
-    fine = torch.linspace(-half_width, half_width, 81, dtype=torch.float64)
-    coarse = torch.linspace(-half_width, half_width, 19, dtype=torch.float64)
+    fine = torch.linspace(-half_width, half_width, 65, dtype=torch.float64)
+    coarse = torch.linspace(-half_width, half_width, 16, dtype=torch.float64)
     for axes, (name, score) in zip(panels, scores.items(), strict=True):
-        density = mixture.log_density(torch.cartesian_prod(fine, fine)).exp().view(81, 81).T
-        axes.contourf(fine, fine, (density / density.max()) ** 0.5, levels=12, vmin=0, vmax=1.7,
+        density = mixture.log_density(torch.cartesian_prod(fine, fine)).exp().view(65, 65).T
+        axes.contourf(fine, fine, (density / density.max()) ** 0.5, levels=9, vmin=0, vmax=1.7,
                       cmap="Blues")  # fmt: skip
         points = torch.cartesian_prod(coarse, coarse)
         arrows = score(points)
         size = arrows.norm(dim=1, keepdim=True)
         arrows = arrows / size * torch.tanh(size / 6) ** 0.7
-        axes.quiver(*points.T, *arrows.T, color=ORANGE, scale=22, width=0.0046, pivot="mid")
+        axes.quiver(*points.T, *arrows.T, color=ORANGE, scale=19, width=0.0046, pivot="mid")
         if paths is not None:
             axes.plot(*paths.permute(2, 0, 1), color="0.15", linewidth=1)
             axes.plot(*paths[-1].T, "o", color="0.15", markersize=4)

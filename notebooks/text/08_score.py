@@ -12,7 +12,7 @@
 # - walk by Langevin dynamics, and say what goes wrong when the step is too small or too large;
 # - see DDPM and DDIM as two ways to follow one equation, and measure a likelihood with it.
 #
-# Time on two CPU cores: about 90 s to run, 70 minutes to read and try.
+# Time on two CPU cores: about 80 s to run, 70 minutes to read and try.
 #
 # Article section: *connection to score-based models*. Equations with a number in brackets are those of
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239); the others say where they come from.
@@ -158,14 +158,14 @@ print(f"from the noise:    {score_from_eps(0.3, c):.4f}")
 show_source(score_from_eps, score_model)
 
 # %% [markdown]
-# Is it true? Take the density with two peaks at $t = 200$. Draw 400,000 pairs of a clean number and a noise, keep those whose
+# Is it true? Take the density with two peaks at $t = 200$. Draw 4,000,000 pairs of a clean number and a noise, keep those whose
 # $x_t$ falls next to 0.3, and average their noise. Beside it the score, measured as the difference of two log-densities.
 
 # %%
 c = schedule.at(200)
-x_0 = uneven.sample(400_000, seeded(0))[:, 0]
+x_0 = uneven.sample(4_000_000, seeded(0))[:, 0]
 eps = torch.randn(len(x_0), generator=seeded(1), dtype=torch.float64)
-near = (q_sample(x_0, c, eps) - 0.3).abs() < 0.02
+near = (q_sample(x_0, c, eps) - 0.3).abs() < 0.01
 log_q = uneven.noised(c.alpha_bar).log_density(torch.tensor([[0.3 - 1e-4], [0.3 + 1e-4]]).double())
 slope = (log_q[1] - log_q[0]).item() / 2e-4
 print(f"mean noise of the {near.sum().item()} pairs kept: {eps[near].mean().item():.2f}")
@@ -316,7 +316,8 @@ show(
         [x_ts, *believed], [f"$t = {t}$" for t in shown], ["$x_t$", "network", "exact"]
     ),
     alt="A test digit, a 3, at six times. The network's guess at the clean digit is this digit for small t, and a blur for large t. "
-    "The exact score of 5,000 digits always answers with digits that it has: a sharp but different 3 for small t, the same blur for large t.",
+    "The exact score of 5,000 digits always answers with digits that it has: a sharp but different 3 for small t, other digits "
+    "at t = 400 and 500, and nearly the same blur as the network for large t.",
 )
 
 # %% [markdown]
@@ -381,12 +382,12 @@ show(
         x_label=r"$\lambda$: from $a$ to $b$",
         y_label=r"nats for each unit of $\lambda$",
     ),
-    alt="The derivative of log q along the line, three panels. At t = 600 both curves lie upon each other. At t = 200 the exact one falls "
+    alt="The derivative of log q along the line, three panels. At t = 600 both curves nearly agree. At t = 200 the exact one falls "
     "steeply, jumps up in the middle and falls again: two narrow valleys of attraction. The network's follows it near the two digits.",
 )
 
 # %% [markdown]
-# At $t = 600$ the two compasses are one. At smaller $t$ each digit has its own basin: falling lines
+# At $t = 600$ the two compasses nearly agree. At smaller $t$ each digit has its own basin: falling lines
 # through zero at $\lambda = 0$ and $\lambda = 1$, and a jump between them where the exact score changes its mind. The
 # network has been trained at those ends, and on the way from one to the other it has to make something up.
 #
@@ -734,12 +735,13 @@ for n in (10, 30):
 # %% tags=["nbval-ignore-output"]
 show(
     plots.image_rows(rows, [""] * 6, names),
-    alt="Six test digits, the noise that each is encoded to, and the digit decoded from it: recognisable with a grid of 10 times, "
-    "like the original with 30.",
+    alt="Six test digits, the noise that each is encoded to, and the digit decoded from it. With a grid of 10 times some come back "
+    "as other digits; with 30 each comes back as it was.",
 )
 
 # %% [markdown]
-# The codes look like noise, and their variance is near 1, as it should be.
+# The codes look like noise, and their variance is near 1, as it should be. With steps that are too long the way back is not the
+# way there, and a digit may return as another one.
 #
 # ## How probable is this digit?
 #
@@ -831,7 +833,8 @@ show(
 )
 
 # %% [markdown]
-# The network is the same, and so are the digits and $L_0$. Only the account differs, and the ODE's is lower. The bound averages over
+# The network is the same, and so are the digits. The orange parts estimate the same $L_0$, with other draws of $x_1$. What differs is the account of $x_1$, the blue
+# part, and the ODE's is the lowest. The bound averages over
 # walks of a thousand steps. It pays Jensen's gap for all of them, and for their fixed widths (lesson 03). The ODE has one path for each $x_1$, so what it says of
 # $x_1$ is no bound at all, but for the solver's error and the coin. Before you quote such a number, know what it is:
 #
