@@ -69,7 +69,7 @@ def test_histograms_are_densities_under_the_exact_one():
 def test_paths_are_drawn_from_T_to_0():
     ts, x = [6, 3, 0], torch.tensor([[1.0, -1.0], [0.5, -0.5], [0.2, -0.6]])
     schedule = linear_schedule(6, 0.1, 0.97)
-    left, right = score_plots.paths({"a": x, "b": 2 * x}, ts, PEAKS, schedule).axes
+    left, right = score_plots.paths({"a": x, "b": 2 * x}, ts, PEAKS, schedule=schedule).axes
     for axes, scale in ((left, 1), (right, 2)):
         assert axes.get_xlim() == (6, 0)
         for i, path in enumerate(lines(axes)):

@@ -96,7 +96,7 @@ def histograms(samples: Mapping[str, Tensor], mixture: Mixture) -> Figure:
 
 @style()
 def paths(
-    walks: Mapping[str, Tensor], ts: Sequence[int], mixture: Mixture, schedule: NoiseSchedule
+    walks: Mapping[str, Tensor], ts: Sequence[int], mixture: Mixture, *, schedule: NoiseSchedule
 ) -> Figure:
     """For each name, N paths of a number over t, (len(ts), N), on the map of the density q(x_t)."""
     figure = Figure(figsize=(4.9 * len(walks), 3.9))

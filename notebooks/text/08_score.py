@@ -684,7 +684,7 @@ few = {
     for name, xs in {"SDE": by_sde, "ODE": by_ode}.items()
 }
 show(
-    score_plots.paths(few, times, uneven, schedule),
+    score_plots.paths(few, times, uneven, schedule=schedule),
     alt="Fourteen paths each from t = 1000 on the left to 0 on the right, over the grey map of the density. Those of the SDE "
     "jitter and cross; those of the ODE are smooth, never cross, and split between the two peaks.",
 )
