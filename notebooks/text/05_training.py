@@ -519,7 +519,7 @@ print(f"m = {m:.4f}, s = {s:.4f}, that is {s / m:.0%}")
 print(f"for a standard error of 1 %: {n:.0f} batches of {preset.batch_size}")
 
 # %% [markdown]
-# A hundred batches or two, for a single number that is good to 1 %; and to *see* a difference of 1 % between two
+# One to three hundred batches, for a single number that is good to 1 %; and to *see* a difference of 1 % between two
 # networks, several times as many, because both are uncertain and an error of one standard deviation is nothing rare. Whoever
 # compares two trainings by the last number on the progress bar compares dice.
 #
@@ -670,14 +670,15 @@ def same(a, b):  # bit for bit
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def moments(run):  # what Adam remembers of each weight
-    return [entry[k] for entry in run.optimizer.state.values() for k in sorted(entry)]
+def adam_state(run):  # what Adam remembers of each weight
+    state = run.optimizer.state
+    return [state[p][k] for p in run.model.parameters() for k in sorted(state[p])]
 
 
 pair = straight, resumed
 print("weights:   ", same(*(run.model.parameters() for run in pair)))
 print("average:   ", same(*(run.ema.module.parameters() for run in pair)))
-print("optimiser: ", same(*map(moments, pair)))
+print("optimiser: ", same(*map(adam_state, pair)))
 print("next noise:", same(*([run.generator.get_state()] for run in pair)))
 print("next batch:", same(*(next(run.batches) for run in pair)))
 
