@@ -608,7 +608,7 @@ print(f"classes with less variety than real digits: {below} of 10")
 # "Early steps decide the structure, late steps the detail." Early means the first steps of sampling, large $t$.
 # The rows of $\hat x_0$ above look like it. But a look at twelve chains is an impression. What would a *test* be?
 #
-# **Test 1: forget down to $t$.** Take a real digit, put noise on it up to $t$ by Eq. (4), and let the model walk back,
+# **Test 1: forget up to $t$.** Take a real digit, put noise on it up to $t$ by Eq. (4), and let the model walk back,
 # several times with fresh noise. What all the results share was still written in $x_t$; where they differ, it
 # was decided later, below $t$. If they are still the same digit, the class was fixed at $t$.
 #
@@ -696,7 +696,7 @@ show(
     result_plots.over_t(dict(zip(titles, (same, apart), strict=True)), levels=levels),
     alt="Two panels over t, from 900 on the left to 100 on the right, with whiskers. Left, the share of results that are the "
     "same digit: near chance at first, a steep rise in the middle, close to one at the right. Right, the distance in "
-    "pixels: as far as any other digit at the left, falling all the way down to the right without a plateau.",
+    "pixels: as far as any other digit at the left, then falling steadily down to the right.",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -721,7 +721,7 @@ print(f"the two tests agree within two standard errors at {(gap <= 2 * error).su
 #    they hardly decide anything. (They are not useless: the noise must be brought down without a mistake.)
 # 2. **Then the class falls, within a short stretch** in the middle. That is where the blur of $\hat x_0$ turned into a
 #    digit. Above it all is open, below it the digit stays what it is.
-# 3. **The detail is not a late stage of its own.** The pixel distance falls all the way. Position, slant and
+# 3. **The detail is not a late stage of its own.** From there the pixel distance falls steadily to the last step. Position, slant and
 #    thickness are settled one after another, and the last steps settle what is left: edges.
 #
 # "Structure before detail" holds. "Early steps decide the structure" holds only if *early* means the middle. And note
