@@ -800,4 +800,4 @@ for name, row in PRESETS.items():
 # | a checkpoint | holds weights, average, optimiser, learning rate, generators, the place in the data |
 # | compare trainings by | the loss for each $t$ with the same noise, and by samples; never by the last number on a progress bar |
 #
-# Next: 06 · Sampling, where the network that you trained, or the one that was shipped, draws.
+# Next: [06 · Sampling](06_sampling.ipynb), where the network that you trained, or the one that was shipped, draws.
