@@ -721,8 +721,8 @@ print(f"the two tests agree within two standard errors at {(gap <= 2 * error).su
 #    they hardly decide anything. (They are not useless: the noise must be brought down without a mistake.)
 # 2. **Then the class falls, within a short stretch** in the middle. That is where the blur of $\hat x_0$ turned into a
 #    digit. Above it all is open, below it the digit stays what it is.
-# 3. **The detail is not a late stage of its own.** From there the pixel distance falls steadily to the last step. Position, slant and
-#    thickness are settled one after another, and the last steps settle what is left: edges.
+# 3. **The detail is not a late stage of its own.** From there the pixel distance falls steadily to the last step.
+#    Position, slant and thickness are settled one after another, and the last steps settle what is left: edges.
 #
 # "Structure before detail" holds. "Early steps decide the structure" holds only if *early* means the middle. And note
 # what limits our knowledge: twenty digits, twelve chains, one judge, and a coarse walk. The whiskers say how far each
