@@ -169,7 +169,7 @@ def _loop(
     told: Callable = lambda t, T: t,
     mean: Callable = lambda x, c, eps: p_step(x, c, eps).p.mean,
 ) -> Callable:
-    """Algorithm 2, right as it stands, with one part exchanged for a wrong one."""
+    """The whole of Algorithm 2, right as it stands, with one part exchanged for a wrong one."""
 
     def sample(eps_model: Callable, schedule: NoiseSchedule, x_T: Tensor, z: Tensor) -> Tensor:
         x = x_T
