@@ -2,10 +2,8 @@
 
 import argparse
 import dataclasses
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -22,6 +20,7 @@ from ddpm_lessons.training import (
     Preset,
     Run,
     TrainStep,
+    interruptible,
     load_checkpoint,
     make_ema,
     make_optimizer,
@@ -154,7 +153,7 @@ def advance(run: Run, preset: Preset, precision: MixedPrecision, *, out: Path, a
     saved, start = time.perf_counter(), time.perf_counter() - run.seconds
     log = TrainLog(out / LOG, run)
     bar = tqdm(total=preset.steps, initial=run.step, unit="step", dynamic_ncols=True)
-    with bar, _interruptible() as interrupted:
+    with bar, interruptible() as interrupted:
         steps = _steps(run, preset, precision)
         while run.step < preset.steps and not interrupted:
             result = next(steps)
@@ -180,19 +179,3 @@ def _steps(run: Run, preset: Preset, precision: MixedPrecision) -> Iterator[Trai
         generator=run.generator,
         label_dropout=preset.label_dropout,
     )
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """Within this block the first Ctrl-C only enters the list; a second one stops at once."""
-    seen: list[int] = []
-
-    def note(signum: int, _frame: object) -> None:
-        seen.append(signum)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, before)
