@@ -208,8 +208,10 @@ def test_the_network_to_sample_from_is_the_average(digits, tmp_path):
 # --- killed while saving (trap 68) ---
 
 
-def save_for_ever(path: Path, run: Run, pipe: int) -> NoReturn:
-    """Save after each step, and say so; only a kill ends it."""
+def save_for_ever(path: Path, run: Run, pipe: int, seconds: float) -> NoReturn:
+    """Save after each step, and say so; only a kill ends it. The disk is slow, as disks may be."""
+    fsync = os.fsync
+    os.fsync = lambda file: (time.sleep(seconds), fsync(file))
     while True:
         run.step += 1
         save_checkpoint(path, run)
@@ -228,10 +230,10 @@ def test_fifty_kills_while_saving_never_lose_the_last_good_checkpoint(digits, tm
         source, pipe = os.pipe()
         child = os.fork()
         if child == 0:
-            save_for_ever(path, run, pipe)
+            save_for_ever(path, run, pipe, seconds)
         os.close(pipe)
         assert os.read(source, 1) == b".", "the child could not save once"
-        time.sleep(moments.uniform(0, 2 * seconds))
+        time.sleep(moments.uniform(0, 3 * seconds))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         finished = run.step + 1 + len(os.read(source, 10**6))
