@@ -92,7 +92,7 @@ class Watch:
             self._draw("training")
 
     def _over(self) -> bool:
-        count, elapsed = len(self.losses) + len(self._new), self._elapsed()
+        count, elapsed = len(self.losses) + len(self._new), self.run.seconds - self._before
         enough = count >= self.at_least or elapsed >= PATIENCE * self.seconds
         return count >= self.steps or (elapsed >= self.seconds and enough)
 
