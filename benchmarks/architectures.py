@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -21,15 +20,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ddpm_lessons import ddim, simple_loss
-from ddpm_lessons.cli.train import make_run
-from ddpm_lessons.data import load_mnist, to_model_range, to_uint8
+from ddpm_lessons.cli.tables import table
+from ddpm_lessons.data import Digits, load_mnist, to_model_range, to_uint8
 from ddpm_lessons.evaluation import fid_interval, kid, quality, read
 from ddpm_lessons.files import write_whole
 from ddpm_lessons.models import UNetConfig
 from ddpm_lessons.models.classifier import load_classifier
-from ddpm_lessons.training import PRESETS, MixedPrecision, Preset, Run, TrainStep, train
+from ddpm_lessons.training import PRESETS, MixedPrecision, Preset, start_run, steps_of
 
-CPU = torch.device("cpu")
 TURN = 10  # steps before the next candidate's turn
 BATCH = 100  # samples at a time
 CANDIDATES = {
@@ -44,11 +42,10 @@ CANDIDATES = {
 class Candidate:
     """A run that is advanced turn by turn; its own seconds are counted."""
 
-    def __init__(self, preset: Preset, precision: MixedPrecision) -> None:
-        self.preset, self.precision = preset, precision
-        self.run: Run = make_run(preset, 0, CPU)
+    def __init__(self, preset: Preset, digits: Digits, precision: MixedPrecision) -> None:
+        self.preset, self.precision, self.run = preset, precision, start_run(preset, digits)
         self.seconds = 0.0
-        self.steps = self._train()
+        self.steps = steps_of(self.run, precision)
 
     def advance(self, steps: int) -> None:
         """Some more steps, as far as there are any."""
@@ -58,24 +55,11 @@ class Candidate:
             self.run.step += 1
         self.seconds += time.perf_counter() - start
 
-    def _train(self) -> Iterator[TrainStep]:
-        run = self.run
-        return train(
-            run.model,
-            run.schedule,
-            run.batches,
-            run.optimizer,
-            lr_scheduler=run.lr_scheduler,
-            ema=run.ema,
-            accelerator=self.precision,
-            generator=run.generator,
-        )
 
-
-def rates(presets: dict[str, Preset], precision: MixedPrecision, turns: int = 5) -> dict:
+def rates(presets: dict[str, Preset], *settings: object, turns: int = 5) -> dict:
     """Steps a second of each, the median over some turns."""
     found = {name: [] for name in presets}
-    candidates = {name: Candidate(preset, precision) for name, preset in presets.items()}
+    candidates = {name: Candidate(preset, *settings) for name, preset in presets.items()}
     for turn in range(turns + 1):
         for name, candidate in candidates.items():
             before = candidate.seconds
@@ -122,18 +106,18 @@ def loss_of(candidate: Candidate, x_0: Tensor) -> float:
 
 def compare(minutes: float, n: int) -> list[dict]:
     """Train all candidates, judge them, and the real digits first."""
-    precision, test = MixedPrecision(CPU), load_mnist("test")
+    settings = load_mnist("train"), MixedPrecision("cpu")
+    test, train_digits = load_mnist("test"), settings[0].images
     reference = read(load_classifier(), test.images).features
-    train_digits = load_mnist("train").images
     chosen = torch.randperm(len(train_digits), generator=torch.Generator().manual_seed(0))[:n]
     rows = [{"network": "real digits", **judge(train_digits[chosen], reference)}]
     presets = {
         name: dataclasses.replace(PRESETS["mnist"], steps=10**6, model=config)
         for name, config in CANDIDATES.items()
     }
-    for name, rate in rates(presets, precision).items():
+    for name, rate in rates(presets, *settings).items():
         presets[name] = dataclasses.replace(presets[name], steps=max(1, int(60 * minutes * rate)))
-    candidates = {name: Candidate(preset, precision) for name, preset in presets.items()}
+    candidates = {name: Candidate(preset, *settings) for name, preset in presets.items()}
     with tqdm(total=sum(preset.steps for preset in presets.values()), unit="step") as bar:
         while any(c.run.step < c.preset.steps for c in candidates.values()):
             for candidate in candidates.values():
@@ -162,7 +146,7 @@ def markdown(rows: list[dict]) -> str:
     """The table for the README."""
     titles = ("network", "million weights", "images/s in training", "ms an image and call")
     titles += ("L_simple", "digit-FID (95 %)", "KID", "read with > 0.9")
-    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    lines = [titles]
     for row in rows:
         cost = [""] * 4
         if "steps" in row:
@@ -170,8 +154,8 @@ def markdown(rows: list[dict]) -> str:
             cost += [f"{row['call_ms']:.2f}", f"{row['loss']:.4f}"]
         interval = f"{row['fid']:.2f} ({row['fid_low']:.2f}-{row['fid_high']:.2f})"
         looks = [interval, f"{row['kid']:.4f}", f"{100 * row['confident']:.1f} %"]
-        lines.append(f"| {' | '.join([row['network'], *cost, *looks])} |")
-    return "\n".join(lines)
+        lines.append([row["network"], *cost, *looks])
+    return table(lines)
 
 
 def main() -> None:

@@ -32,6 +32,15 @@ def images(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Te
     return torch.randn(*shape, dtype=dtype, generator=seeded(seed))
 
 
+def awake(model: torch.nn.Module) -> torch.nn.Module:
+    """Layers that start at zero hide what is before them: give them weights."""
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        if not parameter.any():
+            parameter.data.normal_(0, 0.1, generator=generator)
+    return model.eval().requires_grad_(False)
+
+
 # --- the chain as one big Gaussian -------------------------------------------------------------
 
 

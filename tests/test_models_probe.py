@@ -6,6 +6,7 @@ import re
 
 import pytest
 import torch
+from oracles import awake
 from torch import nn
 from torch.nn import functional as F
 
@@ -18,15 +19,6 @@ T = torch.tensor([10, 700])
 
 def noise(size: int = 28) -> torch.Tensor:
     return torch.randn(2, 1, size, size, generator=torch.Generator().manual_seed(size))
-
-
-def awake(model: nn.Module) -> nn.Module:
-    """Layers that start at zero hide what is before them: give them weights."""
-    generator = torch.Generator().manual_seed(1)
-    for parameter in model.parameters():
-        if not parameter.any():
-            parameter.data.normal_(0, 0.1, generator=generator)
-    return model.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from oracles import awake
 
 from ddpm_lessons.models import UNet, UNetConfig
 from ddpm_lessons.models.unet import sinusoids
@@ -16,15 +16,6 @@ SMALL = UNetConfig(widths=(8, 16, 24), blocks=(1, 1, 2), groups=4, heads=2, time
 
 def noise(b: int = 2, size: int = 28, channels: int = 1) -> torch.Tensor:
     return torch.randn(b, channels, size, size, generator=torch.Generator().manual_seed(b * size))
-
-
-def awake(model: nn.Module) -> nn.Module:
-    """Layers that start at zero hide what is before them: give them weights."""
-    generator = torch.Generator().manual_seed(1)
-    for parameter in model.parameters():
-        if not parameter.any():
-            parameter.data.normal_(0, 0.1, generator=generator)
-    return model.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ import pytest
 import torch
 from jupyter_client.manager import start_new_kernel
 
-from ddpm_lessons.data import Batches, Digits
-from ddpm_lessons.models import UNet
+from ddpm_lessons.data import Digits
 from ddpm_lessons.show import charts, live_widgets
 from ddpm_lessons.show.live_widgets import Watch, loss_drawing, row
 from ddpm_lessons.training import (
@@ -19,10 +18,8 @@ from ddpm_lessons.training import (
     Run,
     TrainStep,
     interruptible,
-    make_ema,
-    make_optimizer,
-    make_schedule,
-    train,
+    start_run,
+    steps_of,
 )
 
 X_T = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -37,20 +34,9 @@ def shown(monkeypatch) -> list:
 
 
 def make_run() -> Run:
-    torch.manual_seed(0)
-    preset = PRESETS["tiny"]
-    model, generator = UNet(preset.model), torch.Generator().manual_seed(0)
-    levels = torch.randint(0, 256, (24, 1, 8, 8), generator=generator).to(torch.uint8)
-    batches = Batches(Digits(levels, torch.zeros(24).long()), 8, generator=generator)
-    parts = make_optimizer(preset, model)
-    return Run(model, make_schedule(preset), batches, *parts, make_ema(model), generator=generator)
-
-
-def steps_of(run: Run):
-    return train(
-        run.model, run.schedule, run.batches, run.optimizer, lr_scheduler=run.lr_scheduler,
-        ema=run.ema, generator=run.generator,
-    )  # fmt: skip
+    levels = torch.randint(0, 256, (24, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+    digits = Digits(levels.to(torch.uint8), torch.zeros(24).long())
+    return start_run(PRESETS["tiny"], digits)
 
 
 def endless(loss: float = 0.1):

@@ -26,7 +26,7 @@ from ddpm_lessons.training import (
     make_ema,
     read_about,
     save_checkpoint,
-    train,
+    steps_of,
 )
 
 SMALL = UNetConfig(widths=(8, 16), blocks=(1, 1), groups=4, time_width=8, T=20)
@@ -59,16 +59,7 @@ def make_run(digits: Digits, *, seed: int = 0, config: UNetConfig = SMALL, **par
 
 def advance(run: Run, steps: int, *, bfloat16: bool = False) -> list[float]:
     losses = []
-    for result in train(
-        run.model,
-        run.schedule,
-        run.batches,
-        run.optimizer,
-        lr_scheduler=run.lr_scheduler,
-        ema=run.ema,
-        accelerator=MixedPrecision("cpu", enabled=bfloat16),
-        generator=run.generator,
-    ):
+    for result in steps_of(run, MixedPrecision("cpu", enabled=bfloat16)):
         torch.rand(3)  # whatever else draws from torch's global generator
         losses.append(result.loss.item())
         run.step += 1

@@ -34,11 +34,8 @@ def measure(images: Tensor | None, n: int, *, seed: int, device: torch.device) -
     images: n samples, uint8; None for the real digits alone. "floor" is what n training digits,
     drawn at random, score against the same 10,000 test digits.
     """
-    classifier, train, test = (
-        load_classifier(device=device),
-        load_mnist("train"),
-        load_mnist("test"),
-    )
+    classifier = load_classifier(device=device)
+    train, test = load_mnist("train"), load_mnist("test")
     real = read(classifier, test.images)
     drawn = torch.randperm(len(train), generator=stream(seed, "floor"))[:n]
     sets = {} if images is None else {"samples": images}

@@ -8,9 +8,9 @@ from ddpm_lessons.evaluation import BitsPerDim, Estimate, Interval
 
 def markdown(report: dict) -> str:
     """The report as tables: its main numbers, the shares of the classes, and bits/dim."""
-    parts = [_settings(report), _table(_main_rows(report)), _table(_class_rows(report))]
+    parts = [_settings(report), table(_main_rows(report)), table(_class_rows(report))]
     if report.get("bits_per_dim"):
-        parts.append(_table(_bits_rows(report["bits_per_dim"])))
+        parts.append(table(_bits_rows(report["bits_per_dim"])))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -92,7 +92,8 @@ def _bits_rows(bits: dict[str, BitsPerDim]) -> list[list[str]]:
     return rows
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as a table in Markdown, the first one its head."""
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -11,23 +10,20 @@ from tqdm.auto import tqdm
 
 from ddpm_lessons.cli.options import add_device, choose_device, number, whole
 from ddpm_lessons.cli.trainlog import TrainLog
-from ddpm_lessons.data import Batches, Digits, load_mnist
-from ddpm_lessons.models import UNet, save_weights
+from ddpm_lessons.data import load_mnist
+from ddpm_lessons.models import save_weights
 from ddpm_lessons.models.storage import read_header
 from ddpm_lessons.training import (
     PRESETS,
     MixedPrecision,
     Preset,
     Run,
-    TrainStep,
     interruptible,
     load_checkpoint,
-    make_ema,
-    make_optimizer,
-    make_schedule,
     read_about,
     save_checkpoint,
-    train,
+    start_run,
+    steps_of,
 )
 from ddpm_lessons.training.presets import decay_start
 
@@ -57,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or Path("runs") / (options.preset or "quick")
     device = choose_device(options.device)
     preset, seed = plan(options, out / CHECKPOINT, device)
-    session = make_run(preset, seed, device)
+    session = start_run(preset, load_mnist("train"), seed=seed, device=device)
     if options.resume:
         load_checkpoint(out / CHECKPOINT, session)
     precision = MixedPrecision(device)
@@ -84,9 +80,11 @@ def plan(options: argparse.Namespace, checkpoint: Path, device: torch.device) ->
         for name in ("preset", "minutes", "seed"):
             if getattr(options, name) is not None and (name != "preset" or options.out):
                 raise ValueError(f"--{name} is decided by {checkpoint}; leave it out")
-        about, step = read_about(checkpoint), read_header(checkpoint)["step"]
+        about = read_about(checkpoint)
         preset = Preset.from_dict(about["preset"])
-        return (with_end(preset, options.steps, step) if options.steps else preset), about["seed"]
+        if options.steps:
+            preset = with_end(preset, options.steps, read_header(checkpoint)["step"])
+        return preset, about["seed"]
     if checkpoint.exists():
         remedy = "go on with --resume, or choose another folder by --out"
         raise ValueError(f"{checkpoint} is there already; {remedy}")
@@ -111,33 +109,9 @@ def with_end(preset: Preset, steps: int, step: int) -> Preset:
     return changed
 
 
-def make_run(preset: Preset, seed: int, device: torch.device) -> Run:
-    """The run of a preset before its first step.
-
-    Weights and noise are drawn on the CPU, so that a seed means the same on every device.
-    """
-    digits = load_mnist("train")
-    if preset.images is not None:
-        digits = Digits(digits.images[: preset.images], digits.labels[: preset.images])
-    torch.manual_seed(seed)  # the first weights come from torch's global generator
-    model = UNet(preset.model).to(device)
-    generator = torch.Generator().manual_seed(seed)
-    batches = Batches(digits, preset.batch_size, generator=generator, device=device)
-    optimizer, lr_scheduler = make_optimizer(preset, model)
-    return Run(
-        model=model,
-        schedule=make_schedule(preset),
-        batches=batches,
-        optimizer=optimizer,
-        lr_scheduler=lr_scheduler,
-        ema=make_ema(model, preset.ema_decay),
-        generator=generator,
-    )
-
-
 def steps_within(preset: Preset, seconds: float, device: torch.device) -> int:
     """How many steps fit into that time, by timing some of a run that is then thrown away."""
-    steps = _steps(make_run(preset, 0, device), preset, MixedPrecision(device))
+    steps = steps_of(start_run(preset, load_mnist("train"), device=device))
     for _ in range(3):  # the first ones are slower
         next(steps).loss.item()
     start, count = time.perf_counter(), 0
@@ -154,7 +128,7 @@ def advance(run: Run, preset: Preset, precision: MixedPrecision, *, out: Path, a
     log = TrainLog(out / LOG, run)
     bar = tqdm(total=preset.steps, initial=run.step, unit="step", dynamic_ncols=True)
     with bar, interruptible() as interrupted:
-        steps = _steps(run, preset, precision)
+        steps = steps_of(run, precision)
         while run.step < preset.steps and not interrupted:
             result = next(steps)
             run.step += 1
@@ -165,17 +139,3 @@ def advance(run: Run, preset: Preset, precision: MixedPrecision, *, out: Path, a
                 save_checkpoint(out / CHECKPOINT, run, about=about)
                 saved = time.perf_counter()
         save_checkpoint(out / CHECKPOINT, run, about=about)
-
-
-def _steps(run: Run, preset: Preset, precision: MixedPrecision) -> Iterator[TrainStep]:
-    return train(
-        run.model,
-        run.schedule,
-        run.batches,
-        run.optimizer,
-        lr_scheduler=run.lr_scheduler,
-        ema=run.ema,
-        accelerator=precision,
-        generator=run.generator,
-        label_dropout=preset.label_dropout,
-    )

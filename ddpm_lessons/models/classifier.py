@@ -7,7 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_lessons.models.pretrained import check_finite
-from ddpm_lessons.models.storage import CheckpointError, load_exactly, read_tensors, write_tensors
+from ddpm_lessons.models.storage import (
+    CheckpointError,
+    cast,
+    load_exactly,
+    read_tensors,
+    write_tensors,
+)
 
 CLASSIFIER = "ddpm_lessons.classifier/1"
 SHIPPED = Path(__file__).parent / "weights" / "classifier.safetensors"
@@ -62,7 +68,7 @@ def load_classifier(
         raise CheckpointError(f"{path}: holds the architecture {found!r}, not 'DigitClassifier'")
     with torch.random.fork_rng(devices=[]):  # its first weights are drawn only to be replaced
         classifier = DigitClassifier()
-    load_exactly(classifier, _cast(state, torch.float16, torch.float32), path=path)
+    load_exactly(classifier, cast(state, torch.float16, torch.float32), path=path)
     return classifier.eval().requires_grad_(False).to(device)
 
 
@@ -75,7 +81,7 @@ def save_classifier(
     about: what else the header shall say, in JSON. Raises CheckpointError if the file cannot be
     written, or a weight is NaN or infinite.
     """
-    state = _cast(classifier.state_dict(), torch.float32, torch.float16)
+    state = cast(classifier.state_dict(), torch.float32, torch.float16)
     check_finite(state, path=path)
     header = {"format": CLASSIFIER, "architecture": "DigitClassifier", "about": about or {}}
     write_tensors(path, state, header)
@@ -84,7 +90,3 @@ def save_classifier(
 def _convolution(w_in: int, w_out: int) -> list[nn.Module]:
     # The normalisation subtracts the mean, and a bias with it.
     return [nn.Conv2d(w_in, w_out, 3, padding=1, bias=False), nn.BatchNorm2d(w_out), nn.ReLU()]
-
-
-def _cast(state: dict[str, Tensor], old: torch.dtype, new: torch.dtype) -> dict[str, Tensor]:
-    return {name: x.to(new) if x.dtype == old else x for name, x in state.items()}

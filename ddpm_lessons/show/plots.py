@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -153,6 +154,13 @@ def marginal_density(mixture: Mixture, alpha_bar: float, x: Tensor) -> Tensor:
     return mixture.noised(alpha_bar).log_density(x.view(-1, *shape)).exp()
 
 
+def draw_image(axes: Axes, image: Tensor) -> None:
+    """One image (C, H, W) in [-1, 1] in its place, without an axis."""
+    axes.imshow(to_uint8(image).cpu().permute(1, 2, 0).squeeze(-1).numpy(), vmin=0, vmax=255)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
 @style()
 def image_rows(
     rows: Sequence[Tensor], titles: Sequence[str], row_names: Sequence[str] | None = None
@@ -164,10 +172,8 @@ def image_rows(
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04)
     grid = figure.subplots(len(rows), len(titles), squeeze=False)
     for i, row in enumerate(rows):
-        for axes, image in zip(grid[i], to_uint8(row).cpu(), strict=True):
-            axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), vmin=0, vmax=255)
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
+        for axes, image in zip(grid[i], row, strict=True):
+            draw_image(axes, image)
         if row_names is not None:
             grid[i, 0].set_ylabel(row_names[i])
     for axes, title in zip(grid[0], titles, strict=True):

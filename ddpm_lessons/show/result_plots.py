@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ddpm_lessons.data.images import to_uint8
 from ddpm_lessons.evaluation import Interval
 from ddpm_lessons.show.chains import grid
-from ddpm_lessons.show.plots import COLOURS, style
+from ddpm_lessons.show.plots import COLOURS, draw_image, style
 
 BLUE, ORANGE, GREEN = COLOURS[:3]
 MARKS = ("o", "s", "^", "D")
@@ -49,7 +47,7 @@ def crowds(sets: Mapping[str, Tensor]) -> Figure:
     figure = Figure(figsize=(4.8 * len(sets), 5.1))
     panels = figure.subplots(1, len(sets), squeeze=False)[0]
     for axes, (name, images) in zip(panels, sets.items(), strict=True):
-        _draw(axes, grid(images))
+        draw_image(axes, grid(images))
         axes.set_title(name, loc="center")
     return figure
 
@@ -71,7 +69,7 @@ def captioned(rows: Mapping[str, tuple[Tensor, Sequence[str]]]) -> Figure:
         for axes in axes_row[len(images) :]:
             axes.set_axis_off()
         for axes, image, caption in zip(axes_row, images, captions, strict=False):
-            _draw(axes, image)
+            draw_image(axes, image)
             axes.set_xlabel(caption, fontsize=10, labelpad=2)
         axes_row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     return figure
@@ -227,10 +225,3 @@ def by_class(found: Sequence[float], real: Sequence[Interval], *, y_label: str) 
     axes.grid(visible=False, axis="x")
     axes.legend(ncols=2)
     return figure
-
-
-def _draw(axes: Axes, image: Tensor) -> None:
-    """One image (C, H, W) in [-1, 1], without axes."""
-    axes.imshow(to_uint8(image).permute(1, 2, 0).squeeze(-1).numpy(), vmin=0, vmax=255)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
-from ddpm_lessons.data.images import to_uint8
 from ddpm_lessons.show.chains import spread
-from ddpm_lessons.show.plots import COLOURS, style
+from ddpm_lessons.show.plots import COLOURS, draw_image, style
 
 BLUE, ORANGE, GREEN = COLOURS[:3]
 EDGES = (0, 10, 100, 300, 1000)  # ranges of t: 1..10, 11..100, ...
@@ -37,7 +36,8 @@ def learning(
         axes.axvline(step, color="0.5", linewidth=0.8, linestyle=":")
     grid = below.subplots(len(shown), width, squeeze=False)
     for places, step in zip(grid, shown, strict=True):
-        _strip(places, strips[step])
+        for place, image in zip(places, strips[step], strict=True):
+            draw_image(place, image)
         places[0].set_ylabel(f"step {step:,}", rotation=0, ha="right", va="center")
     return figure
 
@@ -96,7 +96,8 @@ def samples(rows: Mapping[str, Tensor]) -> Figure:
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
     grid = figure.subplots(len(rows), width, squeeze=False)
     for places, (name, x) in zip(grid, rows.items(), strict=True):
-        _strip(places, x)
+        for place, image in zip(places, x, strict=True):
+            draw_image(place, image)
         places[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
     return figure
 
@@ -153,11 +154,3 @@ def _losses(axes: Axes, step: Tensor, losses: Tensor, *, window: int) -> None:
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
     axes.yaxis.set_minor_formatter(lambda y, _: f"{y:g}" if f"{y:.0e}"[0] in "235" else "")
     axes.legend(loc="upper right")
-
-
-def _strip(places: Sequence[Axes], x: Tensor) -> None:
-    """One image (C, H, W) of the batch x in each place, without an axis."""
-    for axes, image in zip(places, to_uint8(x).cpu(), strict=True):
-        axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), vmin=0, vmax=255)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)

@@ -2,7 +2,6 @@
 
 from ddpm_lessons.training.by_timestep import loss_by_timestep
 from ddpm_lessons.training.checkpoint import (
-    Run,
     load_checkpoint,
     load_network,
     read_about,
@@ -13,6 +12,7 @@ from ddpm_lessons.training.interrupt import interruptible
 from ddpm_lessons.training.log import pretrained_log, read_log
 from ddpm_lessons.training.loop import MixedPrecision, TrainStep, has_bfloat16, train
 from ddpm_lessons.training.presets import PRESETS, Preset, make_optimizer, make_schedule
+from ddpm_lessons.training.run import Run, start_run, steps_of
 
 __all__ = [
     "PRESETS",
@@ -32,5 +32,7 @@ __all__ = [
     "read_about",
     "read_log",
     "save_checkpoint",
+    "start_run",
+    "steps_of",
     "train",
 ]

@@ -1,14 +1,11 @@
 """Checkpoints: everything that a training run needs to go on as if it had never stopped."""
 
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor
 
-from ddpm_lessons.data import Batches
 from ddpm_lessons.models.pretrained import BETAS, Pretrained, assemble, check_finite, describe
 from ddpm_lessons.models.storage import (
     CheckpointError,
@@ -20,23 +17,9 @@ from ddpm_lessons.models.storage import (
     write_tensors,
 )
 from ddpm_lessons.schedule import NoiseSchedule
+from ddpm_lessons.training.run import Run
 
 CHECKPOINT = "ddpm_lessons.checkpoint/1"
-
-
-@dataclass
-class Run:
-    """A training run between two steps: what `train` is given, and how far it has come."""
-
-    model: nn.Module
-    schedule: NoiseSchedule
-    batches: Batches
-    optimizer: torch.optim.Optimizer
-    lr_scheduler: torch.optim.lr_scheduler.LRScheduler
-    ema: AveragedModel
-    generator: torch.Generator  # of t and eps
-    step: int = 0  # steps finished so far, before a resume too
-    seconds: float = 0.0  # spent on them
 
 
 def save_checkpoint(path: str | os.PathLike[str], run: Run, *, about: dict | None = None) -> None:

@@ -1,0 +1,76 @@
+"""A training run: all its parts, how it starts, and the loop that drives it on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from ddpm_lessons.data import Batches, Digits
+from ddpm_lessons.models import UNet
+from ddpm_lessons.schedule import NoiseSchedule
+from ddpm_lessons.training.ema import make_ema
+from ddpm_lessons.training.loop import MixedPrecision, TrainStep, train
+from ddpm_lessons.training.presets import Preset, make_optimizer, make_schedule
+
+
+@dataclass
+class Run:
+    """A training run between two steps: what `train` is given, and how far it has come."""
+
+    model: nn.Module
+    schedule: NoiseSchedule
+    batches: Batches
+    optimizer: torch.optim.Optimizer
+    lr_scheduler: torch.optim.lr_scheduler.LRScheduler
+    ema: AveragedModel
+    generator: torch.Generator  # of t and eps
+    label_dropout: float | None = None  # share of hidden labels; None to train without labels
+    step: int = 0  # steps finished so far, before a resume too
+    seconds: float = 0.0  # spent on them
+
+
+def start_run(
+    preset: Preset, digits: Digits, *, seed: int = 0, device: str | torch.device = "cpu"
+) -> Run:
+    """The run of a preset before its first step, on (the first `preset.images` of) the digits.
+
+    Weights and noise are drawn on the CPU, so that a seed means the same on every device. torch's
+    global generator, from which the layers draw their weights, is put back afterwards.
+    """
+    if preset.images is not None:
+        digits = Digits(digits.images[: preset.images], digits.labels[: preset.images])
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        model = UNet(preset.model).to(device)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer, lr_scheduler = make_optimizer(preset, model)
+    return Run(
+        model=model,
+        schedule=make_schedule(preset),
+        batches=Batches(digits, preset.batch_size, generator=generator, device=device),
+        optimizer=optimizer,
+        lr_scheduler=lr_scheduler,
+        ema=make_ema(model, preset.ema_decay),
+        generator=generator,
+        label_dropout=preset.label_dropout,
+    )
+
+
+def steps_of(run: Run, accelerator: MixedPrecision | None = None) -> Iterator[TrainStep]:
+    """`train` on all the parts of a run, in the mixed precision of its device unless told other.
+
+    Who consumes the steps counts them: `run.step` and `run.seconds` stay as they are.
+    """
+    return train(
+        run.model,
+        run.schedule,
+        run.batches,
+        run.optimizer,
+        lr_scheduler=run.lr_scheduler,
+        ema=run.ema,
+        accelerator=accelerator or MixedPrecision(next(run.model.parameters()).device),
+        generator=run.generator,
+        label_dropout=run.label_dropout,
+    )
