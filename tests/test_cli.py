@@ -86,6 +86,21 @@ def test_the_same_seed_trains_the_same_weights(trained, tmp_path):
         assert all(torch.equal(a[k], b[k]) for k in b) is same
 
 
+def test_a_training_can_start_from_weights(trained, tmp_path, capsys):
+    start, out = trained / "weights.safetensors", tmp_path / "further"
+    command = ["train", "--preset", "tiny", "--out", str(out)]
+    assert main([*command, "--start", str(start), "--steps", "1"]) == 0
+    before = load_weights(start).eps_model.state_dict()
+    after = load_weights(out / "weights.safetensors").eps_model.state_dict()
+    moved = max((after[name] - before[name]).abs().max() for name in before)
+    assert 0 < moved < 2e-3  # one step of Adam
+    assert read_about(out / "checkpoint.safetensors")["start"] == str(start)
+    assert main(["train", "--resume", "--out", str(out), "--steps", "3"]) == 0
+    assert read_about(out / "checkpoint.safetensors")["start"] == str(start)
+    assert main(["train", "--preset", "tiny", "--out", str(tmp_path / "x"), "--start"]) == 2
+    assert "start: of another architecture" in capsys.readouterr().err
+
+
 def press_at(step: int, monkeypatch) -> None:
     """Press Ctrl-C after this step of a training."""
     add = TrainLog.add
@@ -321,6 +336,8 @@ def last_line(capsys) -> str:
         ),
         ("train --resume --out done --seed 9", "--seed is decided by"),
         ("train --resume --out done --preset gpu", "--preset is decided by"),
+        ("train --resume --out done --start", "--start is decided by"),
+        ("train --preset tiny --start none", "none: No such file"),
         ("train --resume --out broken", "broken/checkpoint.safetensors: damaged"),
         ("train --preset tiny --out done", "there already; go on with --resume, or choose another"),
         ("sample --n 0", "--n: is '0'"),

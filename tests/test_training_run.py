@@ -3,9 +3,12 @@
 import dataclasses
 import itertools
 
+import pytest
 import torch
 
+from ddpm_lessons import linear_schedule
 from ddpm_lessons.data import Digits
+from ddpm_lessons.models import CheckpointError, Pretrained, UNet
 from ddpm_lessons.training import PRESETS, start_run, steps_of
 
 
@@ -63,3 +66,44 @@ def test_labels_reach_the_network():
         table = run.model.label.weight
         assert bool((table[-1] != 0).any()) is hidden
         assert bool((table[:-1] != 0).any()) is shown
+
+
+def trained(**changes) -> Pretrained:
+    """A network whose answers are not 0 any more."""
+    run = start_run(dataclasses.replace(PRESETS["tiny"], **changes), some_digits(), seed=3)
+    list(itertools.islice(steps_of(run), 4))
+    return Pretrained(run.ema.module, run.schedule, run.model.config)
+
+
+def test_a_run_can_start_from_weights():
+    start = trained()
+    run = start_run(PRESETS["tiny"], some_digits(), start=start)
+    for own in (run.model, run.ema.module):
+        for (name, x), (_, y) in zip(
+            own.state_dict().items(), start.eps_model.state_dict().items(), strict=True
+        ):
+            assert torch.equal(x, y), name
+            assert x.data_ptr() != y.data_ptr()  # training must not change the network given
+    assert all(p.requires_grad for p in run.model.parameters())
+
+
+def test_a_network_that_learns_labels_begins_with_the_answers_that_it_had():
+    start, preset = trained(), PRESETS["tiny"]
+    model = dataclasses.replace(preset.model, num_classes=10)
+    run = start_run(dataclasses.replace(preset, model=model), some_digits(), start=start)
+    x_t, t = torch.randn(5, 1, 8, 8), torch.tensor([1, 2, 5, 10, 20])
+    with torch.no_grad():
+        expected = start.eps_model(x_t, t)
+        assert expected.abs().max() > 1e-3
+        for labels in (None, torch.tensor([-1, 0, 3, 9, 5])):
+            assert torch.equal(run.model.eval()(x_t, t, labels), expected)
+
+
+def test_a_start_that_does_not_fit_is_refused():
+    preset = PRESETS["tiny"]
+    wide = dataclasses.replace(preset.model, widths=(8, 8, 32))
+    with pytest.raises(CheckpointError, match="start: of another architecture"):
+        start_run(dataclasses.replace(preset, model=wide), some_digits(), start=trained())
+    other = Pretrained(UNet(preset.model), linear_schedule(T=20, beta_T=0.6), preset.model)
+    with pytest.raises(ValueError, match="start was trained with another noise schedule"):
+        start_run(preset, some_digits(), start=other)

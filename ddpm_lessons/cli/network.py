@@ -30,10 +30,14 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 
 def choose_network(options: argparse.Namespace, device: torch.device) -> Pretrained:
     """The network that the options name, on that device."""
-    path = options.checkpoint
+    return open_network(options.checkpoint, device, raw=options.raw)
+
+
+def open_network(path: Path | None, device: torch.device, *, raw: bool = False) -> Pretrained:
+    """The network in a file of weights or a training checkpoint; None: that of the course."""
     if path is not None and read_header(path).get("format") == CHECKPOINT:
-        return load_network(path, ema=not options.raw, device=device)
-    if options.raw:
+        return load_network(path, ema=not raw, device=device)
+    if raw:
         raise ValueError("--raw is for training checkpoints; other files hold one set of weights")
     return load_pretrained(device=device) if path is None else load_weights(path, device=device)
 

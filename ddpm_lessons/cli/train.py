@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
+from ddpm_lessons.cli.network import open_network
 from ddpm_lessons.cli.options import add_device, choose_device, number, whole
 from ddpm_lessons.cli.trainlog import TrainLog
 from ddpm_lessons.data import load_mnist
@@ -28,6 +29,7 @@ from ddpm_lessons.training import (
 from ddpm_lessons.training.presets import decay_start
 
 CHECKPOINT, WEIGHTS, LOG = "checkpoint.safetensors", "weights.safetensors", "log.csv"
+COURSE = "course"  # --start without a file
 SAVE_EVERY = 60.0  # seconds between two checkpoints
 
 
@@ -44,6 +46,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--minutes", type=number(0, 1e5), help="as many steps as fit, measured")
     parser.add_argument("--out", type=Path, help="folder for the results (default: runs/PRESET)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument(
+        "--start",
+        nargs="?",
+        const=COURSE,
+        help="begin with the weights in this file (or of the course)",
+    )
     parser.add_argument("--seed", type=whole(0), help="default: 0")
     add_device(parser)
 
@@ -53,13 +61,18 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or Path("runs") / (options.preset or "quick")
     device = choose_device(options.device)
     preset, seed = plan(options, out / CHECKPOINT, device)
-    session = start_run(preset, load_mnist("train"), seed=seed, device=device)
+    start, about = None, {"preset": preset.to_dict(), "seed": seed}
+    if options.start:
+        path = None if options.start == COURSE else Path(options.start)
+        start = open_network(path, device)
+        about["start"] = options.start
+    session = start_run(preset, load_mnist("train"), seed=seed, device=device, start=start)
     if options.resume:
         load_checkpoint(out / CHECKPOINT, session)
+        about = read_about(out / CHECKPOINT) | about
     precision = MixedPrecision(device)
     dtype = "bfloat16 and float32" if precision.enabled else "float32"
     print(f"device {device}, {dtype}, seed {seed}; step {session.step} of {preset.steps}")
-    about = {"preset": preset.to_dict(), "seed": seed}
     advance(session, preset, precision, out=out, about=about)
     if session.step < preset.steps:
         print(f"stopped after step {session.step}. To go on:")
@@ -77,7 +90,7 @@ def plan(options: argparse.Namespace, checkpoint: Path, device: torch.device) ->
     """What to train, and the seed: by the options, or by the checkpoint that is to be resumed."""
     preset, seed = PRESETS[options.preset or "quick"], options.seed or 0
     if options.resume:
-        for name in ("preset", "minutes", "seed"):
+        for name in ("preset", "minutes", "seed", "start"):
             if getattr(options, name) is not None and (name != "preset" or options.out):
                 raise ValueError(f"--{name} is decided by {checkpoint}; leave it out")
         about = read_about(checkpoint)

@@ -68,6 +68,15 @@ PRESETS = {
         half=True,
         model=UNetConfig(widths=(16, 64, 192), blocks=(1, 1, 3)),
     ),
+    "labels": Preset(
+        about="10 epochs with labels, begun with --start from the weights of mnist",
+        steps=10 * 938,
+        lr=5e-4,
+        decay=0.75,
+        label_dropout=0.2,
+        half=True,
+        model=UNetConfig(widths=(16, 64, 192), blocks=(1, 1, 3), num_classes=10),
+    ),
     "gpu": Preset(
         about="the article's 20 epochs with a wider network, for a GPU",
         steps=20 * 469,

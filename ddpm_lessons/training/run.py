@@ -8,7 +8,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from ddpm_lessons.data import Batches, Digits
-from ddpm_lessons.models import UNet
+from ddpm_lessons.models import Pretrained, UNet
+from ddpm_lessons.models.storage import load_exactly
 from ddpm_lessons.schedule import NoiseSchedule
 from ddpm_lessons.training.ema import make_ema
 from ddpm_lessons.training.loop import MixedPrecision, TrainStep, train
@@ -32,23 +33,36 @@ class Run:
 
 
 def start_run(
-    preset: Preset, digits: Digits, *, seed: int = 0, device: str | torch.device = "cpu"
+    preset: Preset,
+    digits: Digits,
+    *,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    start: Pretrained | None = None,
 ) -> Run:
     """The run of a preset before its first step, on (the first `preset.images` of) the digits.
 
     Weights and noise are drawn on the CPU, so that a seed means the same on every device. torch's
     global generator, from which the layers draw their weights, is put back afterwards.
+
+    start: a network to begin with, instead of random weights. It must be that of the preset, except
+        that a table of labels which it lacks begins at zero: then no label changes its answers yet.
+    Raises ValueError if it is another network, or was trained with another noise schedule.
     """
     if preset.images is not None:
         digits = Digits(digits.images[: preset.images], digits.labels[: preset.images])
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        model = UNet(preset.model).to(device)
+        model = UNet(preset.model)
+    schedule = make_schedule(preset)
+    if start is not None:
+        _begin(model, schedule, start)
+    model.to(device)
     generator = torch.Generator().manual_seed(seed)
     optimizer, lr_scheduler = make_optimizer(preset, model)
     return Run(
         model=model,
-        schedule=make_schedule(preset),
+        schedule=schedule,
         batches=Batches(digits, preset.batch_size, generator=generator, device=device),
         optimizer=optimizer,
         lr_scheduler=lr_scheduler,
@@ -56,6 +70,15 @@ def start_run(
         generator=generator,
         label_dropout=preset.label_dropout,
     )
+
+
+def _begin(model: UNet, schedule: NoiseSchedule, start: Pretrained) -> None:
+    """Give the model the weights of `start`."""
+    table = {name: x for name, x in model.state_dict().items() if name.startswith("label.")}
+    state = {name: x.to("cpu") for name, x in start.eps_model.state_dict().items()}
+    load_exactly(model, table | state, path="start")
+    if not torch.equal(start.schedule.betas, schedule.betas):
+        raise ValueError("start was trained with another noise schedule than the preset's")
 
 
 def steps_of(run: Run, accelerator: MixedPrecision | None = None) -> Iterator[TrainStep]:
