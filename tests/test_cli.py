@@ -343,6 +343,8 @@ def last_line(capsys) -> str:
         ("sample --n 0", "--n: is '0'"),
         ("sample --n ten", "--n: is 'ten'"),
         ("sample --sampler magic", "invalid choice: 'magic'"),
+        ("sample --label 3", "labels are given, expected None"),
+        ("sample --label ten", "--label: is 'ten', expected 0 to 9, or data"),
         ("sample --steps 5", "--steps: the sampler ddpm has no such option"),
         ("sample --sampler ddim --variance beta", "--variance: the sampler ddim has no such"),
         ("sample --sampler ddim --steps 1001", "steps is 1001, expected a whole number in 1..1000"),

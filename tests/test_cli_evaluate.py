@@ -1,6 +1,7 @@
 """The evaluation from the command line: stopped, shared and resumed, it reports the same."""
 
 import argparse
+import dataclasses
 import json
 import shutil
 import signal
@@ -11,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_lessons.cli import chunks, evaluate, main, report
+from ddpm_lessons.cli import chunks, evaluate, main, network, report
 from ddpm_lessons.cli.chunks import Chunks, fingerprint, stream
 from ddpm_lessons.cli.tables import markdown
 from ddpm_lessons.data import Digits, load_mnist
@@ -249,6 +250,58 @@ def test_what_the_network_is_asked(bfloat16, command, monkeypatch):
     # once for both variances. Never more than a piece at once, and the bound never in bfloat16.
     assert sizes == [20] * 15 + [10] * 10
     assert rough == [bfloat16] * 15 + [False] * 10
+
+
+# --- labels ---
+
+
+@pytest.fixture
+def labelled(tmp_path) -> str:
+    """A file of weights of a network that knows labels."""
+    torch.manual_seed(0)
+    model = UNet(dataclasses.replace(TINY, num_classes=10))
+    for parameter in (model.head.weight, model.label.weight):
+        torch.nn.init.normal_(parameter, std=0.5)
+    save_weights(tmp_path / "labelled.safetensors", model, cosine_schedule(T=5))
+    return str(tmp_path / "labelled.safetensors")
+
+
+@pytest.mark.parametrize("label", ["data", "7"])
+def test_the_network_is_told_the_labels_that_are_reported(label, labelled, monkeypatch, capsys):
+    """The bound stays that of a network which is told nothing."""
+    forward, told = UNet.forward, []
+
+    def note(self, x_t, t, labels=None):
+        told.append(labels)
+        return forward(self, x_t, t, labels)
+
+    monkeypatch.setattr(UNet, "forward", note)
+    sizes = ["--n", "40", "--chunk", "20", "--bound-images", "5", "--device", "cpu", "--out", "out"]
+    assert main(["evaluate", "--checkpoint", labelled, "--label", label, *sizes]) == 0
+    pieces = [read_tensors(f"out/samples-000{i}.safetensors", chunks.FORMAT)[0] for i in (0, 1)]
+    for i, labels in enumerate(told[:10]):
+        assert torch.equal(labels, pieces[i // 5]["labels"])
+    assert told[10:] == [None] * 5
+    labels = torch.cat([piece["labels"] for piece in pieces])
+    assert set(labels.tolist()) == {7} if label == "7" else len(labels.unique()) > 5
+    images = torch.cat([piece["images"] for piece in pieces])
+    share = (read(load_classifier(), images).probabilities.argmax(dim=1) == labels).double().mean()
+    assert found()["samples"]["as_asked"] == pytest.approx(share.item())
+    assert f"| read as the digit asked for | {100 * share:.2f} % |" in capsys.readouterr().out
+    assert main(["evaluate", "--checkpoint", labelled, *sizes]) == 2
+    assert "was made with label" in capsys.readouterr().err
+
+
+def test_data_asks_for_each_digit_as_often_as_it_occurs():
+    labels = network.choose_labels("data", 20_000, torch.Generator().manual_seed(0))
+    real = load_mnist("train").labels
+    shares = [torch.bincount(x, minlength=10) / len(x) for x in (labels, real)]
+    assert torch.allclose(*shares, atol=4 * (0.1 * 0.9 / 20_000) ** 0.5)
+
+
+def test_labels_for_a_network_without_are_refused(command, capsys):
+    assert main(command("--label", "3")) == 2
+    assert "labels are given, expected None: this network was built" in capsys.readouterr().err
 
 
 # --- pieces ---

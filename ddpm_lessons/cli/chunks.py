@@ -12,7 +12,7 @@ from ddpm_lessons.models import Pretrained
 from ddpm_lessons.models.storage import read_header, read_tensors, write_tensors
 
 FORMAT = "ddpm_lessons.chunk/1"
-STREAMS = ("samples", "bound", "floor", "bootstrap")  # the uses of randomness, kept apart
+STREAMS = ("samples", "bound", "floor", "bootstrap", "labels")  # the uses of randomness, kept apart
 
 
 class Chunks:

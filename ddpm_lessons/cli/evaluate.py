@@ -9,9 +9,15 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ddpm_lessons.cli.chunks import Chunks, fingerprint, stream
-from ddpm_lessons.cli.network import add_network, choose_knobs, choose_network
+from ddpm_lessons.cli.network import (
+    add_network,
+    choose_knobs,
+    choose_labels,
+    choose_network,
+    tell,
+)
 from ddpm_lessons.cli.options import add_device, choose_device, whole
-from ddpm_lessons.cli.report import measure, recall, write_pictures
+from ddpm_lessons.cli.report import Samples, measure, recall, write_pictures
 from ddpm_lessons.cli.sample import SIZE
 from ddpm_lessons.cli.tables import as_json, markdown
 from ddpm_lessons.data import load_mnist, to_uint8
@@ -51,20 +57,20 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Sample, take the bound, measure; leave report.md, report.json and two pictures in --out."""
     device = choose_device(options.device)
-    report, images = {"settings": {"seed": options.seed}}, None
+    report, samples = {"settings": {"seed": options.seed}}, None
     if not options.real_only:
-        report, images = produce(options, device)
-        if images is None:
+        report, samples = produce(options, device)
+        if samples is None:
             print("this part is done; give the command again when the others are, for the report")
             return 0
-    report |= measure(images, options.n, seed=options.seed, device=device)
+    report |= measure(samples, options.n, seed=options.seed, device=device)
     write_atomically(options.out / "report.json", as_json(report).encode())
     write_atomically(options.out / "report.md", markdown(report).encode())
     print(markdown(report))
     return 0
 
 
-def produce(options: argparse.Namespace, device: torch.device) -> tuple[dict, Tensor | None]:
+def produce(options: argparse.Namespace, device: torch.device) -> tuple[dict, Samples | None]:
     """Make the missing pieces, and the pictures; returns what is known then, and the samples.
 
     None instead of the samples where other parts still have pieces to make.
@@ -79,11 +85,11 @@ def produce(options: argparse.Namespace, device: torch.device) -> tuple[dict, Te
     wanted = pieces(options.n, options.chunk), pieces(options.bound_images, BOUND_CHUNK)
     if samples.missing(wanted[0]) or limits.missing(wanted[1]):
         return {}, None
-    images = gather(samples, options.n, options.chunk)
-    numbers, near = recall(images, device)
-    write_pictures(options.out, images, near)
+    drawn = gather(samples, options.n, options.chunk)
+    numbers, near = recall(drawn.images, device)
+    write_pictures(options.out, drawn.images, near)
     bits = gather_bits(limits, options.bound_images)
-    return {"settings": settings, "memory": numbers, "bits_per_dim": bits}, images
+    return {"settings": settings, "memory": numbers, "bits_per_dim": bits}, drawn
 
 
 def part(text: str) -> tuple[int, int]:
@@ -104,6 +110,7 @@ def describe(options: argparse.Namespace, network: Pretrained, bfloat16: bool) -
         "T": network.schedule.T,
         "sampler": options.sampler,
         **choose_knobs(options),
+        "label": options.label,
         "seed": options.seed,
         "chunk": options.chunk,
         "dtype": "bfloat16" if bfloat16 and not options.float32 else "float32",
@@ -127,17 +134,20 @@ def draw_samples(options: argparse.Namespace, network: Pretrained, chunks: Chunk
     T, device = network.schedule.T, next(network.eps_model.parameters()).device
     shape = (options.chunk, network.config.channels, SIZE, SIZE)
     bfloat16, sampler = chunks.settings["dtype"] == "bfloat16", SAMPLERS[options.sampler]
-    eps_model = _asked(network, MixedPrecision(device, enabled=bfloat16))
+    precision = MixedPrecision(device, enabled=bfloat16)
     todo = _mine(chunks.missing(pieces(options.n, options.chunk)), options.part)
     # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
     with tqdm(total=T * len(todo), unit="t", desc="samples", delay=0.5, dynamic_ncols=True) as bar:
         for done, i in enumerate(todo):
             generator = stream(options.seed, "samples", i)
             x_T = torch.randn(shape, generator=generator).to(device)
+            labels = choose_labels(options.label, len(x_T), stream(options.seed, "labels", i))
+            eps_model = _asked(tell(network, labels), precision)
             knobs = choose_knobs(options)
             for step in sampler(eps_model, network.schedule, x_T, generator=generator, **knobs):
                 bar.update(T * done + T - step.t - bar.n)
-            chunks.write(i, {"images": to_uint8(step.x)})
+            told = {} if labels is None else {"labels": labels}
+            chunks.write(i, {"images": to_uint8(step.x), **told})
 
 
 def draw_bounds(options: argparse.Namespace, network: Pretrained, chunks: Chunks) -> None:
@@ -151,7 +161,7 @@ def draw_bounds(options: argparse.Namespace, network: Pretrained, chunks: Chunks
     todo = _mine(chunks.missing(pieces(options.bound_images, BOUND_CHUNK)), options.part)
     total = network.schedule.T * len(todo)
     with tqdm(total=total, unit="t", desc="bits/dim", delay=0.5, dynamic_ncols=True) as bar:
-        eps_model = _asked(network, MixedPrecision(device, enabled=False), bar)
+        eps_model = _asked(network.eps_model, MixedPrecision(device, enabled=False), bar)
         for i in todo:
             x_0 = test[order[i * BOUND_CHUNK : (i + 1) * BOUND_CHUNK]].to(device)
             found = bounds(
@@ -165,9 +175,12 @@ def draw_bounds(options: argparse.Namespace, network: Pretrained, chunks: Chunks
             chunks.write(i, {f"{v}/{k}": x for v, terms in parts.items() for k, x in terms.items()})
 
 
-def gather(chunks: Chunks, n: int, size: int) -> Tensor:
-    """The first n samples, uint8 (n, C, 28, 28)."""
-    return torch.cat([chunks.read(i)["images"] for i in range(pieces(n, size))])[:n]
+def gather(chunks: Chunks, n: int, size: int) -> Samples:
+    """The first n samples."""
+    found = [chunks.read(i) for i in range(pieces(n, size))]
+    images = torch.cat([piece["images"] for piece in found])[:n]
+    told = "labels" in found[0]
+    return Samples(images, torch.cat([piece["labels"] for piece in found])[:n] if told else None)
 
 
 def gather_bits(chunks: Chunks, n: int) -> dict[str, BitsPerDim]:
@@ -192,12 +205,12 @@ def _mine(missing: list[int], part: tuple[int, int]) -> list[int]:
     return [i for i in missing if i % n == k - 1]
 
 
-def _asked(network: Pretrained, precision: MixedPrecision, bar: tqdm | None = None) -> EpsModel:
+def _asked(model: EpsModel, precision: MixedPrecision, bar: tqdm | None = None) -> EpsModel:
     """The network in that precision; the bar counts its answers."""
 
     def eps_model(x_t: Tensor, t: Tensor) -> Tensor:
         with precision.autocast():
-            eps = network.eps_model(x_t, t).float()
+            eps = model(x_t, t).float()
         if bar is not None:
             bar.update()
         return eps

@@ -1,12 +1,16 @@
 """What the commands that sample have in common: the network, the sampler and its options."""
 
 import argparse
+import functools
 import inspect
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ddpm_lessons.cli.options import number, whole
+from ddpm_lessons.data import load_mnist
+from ddpm_lessons.door import EpsModel
 from ddpm_lessons.models import Pretrained, load_pretrained, load_weights
 from ddpm_lessons.models.storage import read_header
 from ddpm_lessons.sampler import SAMPLERS
@@ -25,6 +29,11 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=whole(1), help="network calls of ddim (default: 50)")
     parser.add_argument("--eta", type=float, help="noise of ddim, in [0, 1] (default: 0)")
     parser.add_argument("--variance", choices=("beta", "posterior"), help="of ddpm (default: beta)")
+    parser.add_argument(
+        "--label",
+        type=label,
+        help="a digit, or 'data' for a mixture; for networks that know labels",
+    )
     parser.add_argument("--clip", type=number(0, 1e6), help="bound of x0_hat (default: none)")
 
 
@@ -40,6 +49,29 @@ def open_network(path: Path | None, device: torch.device, *, raw: bool = False) 
     if raw:
         raise ValueError("--raw is for training checkpoints; other files hold one set of weights")
     return load_pretrained(device=device) if path is None else load_weights(path, device=device)
+
+
+def label(text: str) -> int | str:
+    """The type of --label: a digit, or "data" for labels as often as the training set has them."""
+    if text != "data" and not (text.isdecimal() and int(text) < 10):
+        raise argparse.ArgumentTypeError(f"is {text!r}, expected 0 to 9, or data")
+    return text if text == "data" else int(text)
+
+
+def choose_labels(label: int | str | None, n: int, generator: torch.Generator) -> Tensor | None:
+    """n labels as --label says, (n,) int64; None without."""
+    if label == "data":
+        labels = load_mnist("train").labels
+        return labels[torch.randint(len(labels), (n,), generator=generator)]
+    return None if label is None else torch.full((n,), label)
+
+
+def tell(network: Pretrained, labels: Tensor | None) -> EpsModel:
+    """The network, told the labels of the images that it will be asked about."""
+    if labels is None:
+        return network.eps_model
+    device = next(network.eps_model.parameters()).device
+    return functools.partial(network.eps_model, labels=labels.to(device))
 
 
 def choose_knobs(options: argparse.Namespace) -> dict:

@@ -1,6 +1,7 @@
 """What `evaluate` measures once it has its samples, and the pictures of them."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -28,19 +29,30 @@ ROWS, BESIDE = 10, 5  # of the neighbours' picture: rows, and training images be
 SCALE = 2  # screen pixels a pixel
 
 
-def measure(images: Tensor | None, n: int, *, seed: int, device: torch.device) -> dict:
+class Samples(NamedTuple):
+    """What a network drew."""
+
+    images: Tensor  # uint8 (n, C, 28, 28)
+    labels: Tensor | None = None  # (n,), which digits it was asked for; None if it was not told
+
+
+def measure(samples: Samples | None, n: int, *, seed: int, device: torch.device) -> dict:
     """Every number that the classifier has a say in: of samples, training digits and test digits.
 
-    images: n samples, uint8; None for the real digits alone. "floor" is what n training digits,
+    samples: n of them; None for the real digits alone. "floor" is what n training digits,
     drawn at random, score against the same 10,000 test digits.
     """
     classifier = load_classifier(device=device)
     train, test = load_mnist("train"), load_mnist("test")
     real = read(classifier, test.images)
     drawn = torch.randperm(len(train), generator=stream(seed, "floor"))[:n]
-    sets = {} if images is None else {"samples": images}
-    sets["floor"] = train.images[drawn]
-    found = {name: _compare(read(classifier, x), real, seed) for name, x in sets.items()}
+    sets = {} if samples is None else {"samples": samples}
+    sets["floor"] = Samples(train.images[drawn])
+    readings = {name: read(classifier, x.images) for name, x in sets.items()}
+    found = {name: _compare(reading, real, seed) for name, reading in readings.items()}
+    if samples is not None and samples.labels is not None:
+        classes = readings["samples"].probabilities.argmax(dim=1)
+        found["samples"]["as_asked"] = (classes == samples.labels).double().mean().item()
     return {**found, "test": {"images": len(test), "quality": quality(real.probabilities)}}
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from ddpm_lessons.cli.network import add_network, choose_knobs, choose_network
+from ddpm_lessons.cli.network import add_network, choose_knobs, choose_labels, choose_network, tell
 from ddpm_lessons.cli.options import add_device, choose_device, picture, whole
 from ddpm_lessons.data import to_uint8
 from ddpm_lessons.models import Pretrained
@@ -72,9 +72,9 @@ def _chain(options: argparse.Namespace, network: Pretrained, device: torch.devic
     generator = torch.Generator().manual_seed(options.seed)  # on the CPU: the same everywhere
     shape = (options.n, network.config.channels, SIZE, SIZE)
     x_T = torch.randn(shape, generator=generator).to(device)
-    steps = sampler(
-        network.eps_model, network.schedule, x_T, generator=generator, **choose_knobs(options)
-    )
+    eps_model = tell(network, choose_labels(options.label, options.n, generator))
+    knobs = choose_knobs(options)
+    steps = sampler(eps_model, network.schedule, x_T, generator=generator, **knobs)
     drawn, shown = [], -1
     # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
     with tqdm(total=T, unit="t", dynamic_ncols=True, delay=0.5) as bar:

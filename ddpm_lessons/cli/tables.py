@@ -54,6 +54,14 @@ def _main_rows(report: dict) -> list[list[str]]:
         row("most frequent class, likewise", lambda x: _extreme(x, max), "1"),
     ]
     rows[0].append(f"the {test['images']:,} test digits")
+    return rows + _sample_rows(report)
+
+
+def _sample_rows(report: dict) -> list[list[str]]:
+    """What only samples have."""
+    rows = []
+    if "as_asked" in report.get("samples", {}):
+        rows = [["read as the digit asked for", _percent(report["samples"]["as_asked"]), "", ""]]
     return rows + (_memory_rows(report["memory"]) if "memory" in report else [])
 
 
