@@ -342,6 +342,8 @@ def test_a_part_that_is_none_is_refused(text):
 def test_options_that_do_not_fit_are_refused(command, tmp_path, capsys):
     assert main(command("--eta", "0.5")) == 2
     assert "--eta: the sampler ddpm has no such option" in capsys.readouterr().err
+    assert main(command("--bound-images", "1")) == 2
+    assert "--bound-images is 1, expected 0 or more" in capsys.readouterr().err
     assert main(command("--sampler", "ddim", "--steps", "9")) == 2
     assert "steps is 9, expected a whole number in 1..5" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -56,6 +56,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sample, take the bound, measure; leave report.md, report.json and two pictures in --out."""
+    if options.bound_images == 1:
+        raise ValueError(
+            "--bound-images is 1, expected 0 or more: one has no standard error"
+        )
     device = choose_device(options.device)
     report, samples = {"settings": {"seed": options.seed}}, None
     if not options.real_only:

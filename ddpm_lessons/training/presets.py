@@ -71,8 +71,7 @@ PRESETS = {
     "labels": Preset(
         about="10 epochs with labels, begun with --start from the weights of mnist",
         steps=10 * 938,
-        lr=5e-4,
-        decay=0.75,
+        decay=0.6,
         label_dropout=0.2,
         half=True,
         model=UNetConfig(widths=(16, 64, 192), blocks=(1, 1, 3), num_classes=10),
