@@ -211,6 +211,7 @@ def test_more_samples_later_keep_those_that_are_there(command, folder):
         (["--variance", "posterior"], r"made with variance 'beta', expected 'posterior'"),
         (["--clip", "1"], r"made with clip_x0 None, expected 1.0"),
         (["--sampler", "ddim"], r"made with sampler 'ddpm', expected 'ddim'"),
+        (["--compile"], r"made with compiled False, expected True"),
         (["--chunk", "30"], r"made with chunk 20, expected 30"),
     ],
 )
@@ -302,6 +303,23 @@ def test_data_asks_for_each_digit_as_often_as_it_occurs():
 def test_labels_for_a_network_without_are_refused(command, capsys):
     assert main(command("--label", "3")) == 2
     assert "labels are given, expected None: this network was built" in capsys.readouterr().err
+
+
+def test_the_compiled_network_draws_the_same(command, finished, monkeypatch):
+    asked, compiled = [], []
+
+    def compile(module, **options):
+        compiled.append(module)
+        return lambda *given: asked.append(given) or module(*given)
+
+    monkeypatch.setattr(torch, "compile", compile)
+    assert main(command("--compile")) == 0
+    assert len(compiled) == 1
+    assert len(asked) == 15  # T for each piece of samples; the bound asks the network itself
+    assert found()["settings"].pop("compiled") is True
+    assert found()["samples"]["fid"]["value"] == pytest.approx(
+        found(finished)["samples"]["fid"]["value"], rel=0.01
+    )
 
 
 # --- pieces ---

@@ -102,8 +102,7 @@ class UNet(nn.Module):
         if not isinstance(t, Tensor) or t.dtype != torch.int64 or tuple(t.shape) != shape[:1]:
             found = f"{t.dtype} {tuple(t.shape)}" if isinstance(t, Tensor) else repr(t)
             raise ValueError(f"t is {found}, expected torch.int64 ({shape[0]},): one per image")
-        # Reading values back from an accelerator would make it wait in every step of training.
-        if t.device.type == "cpu" and t.numel() and (t.min() < 1 or t.max() > config.T):
+        if _readable(t) and t.numel() and (t.min() < 1 or t.max() > config.T):
             wrong = t[(t < 1) | (t > config.T)][0].item()
             raise ValueError(f"t contains {wrong}, expected timesteps in 1..{config.T}")
 
@@ -116,7 +115,7 @@ class UNet(nn.Module):
             raise ValueError("labels are given, expected None: this network was built without")
         if not isinstance(labels, Tensor) or (labels.dtype, labels.shape) != (t.dtype, t.shape):
             raise ValueError(f"labels is {labels!r}, expected torch.int64 {tuple(t.shape)}")
-        if labels.device.type == "cpu" and (labels.min() < -1 or labels.max() >= n):
+        if _readable(labels) and (labels.min() < -1 or labels.max() >= n):
             wrong = labels[(labels < -1) | (labels >= n)][0].item()
             raise ValueError(f"labels contains {wrong}, expected -1 (none) or 0..{n - 1}")
         return labels.where(labels >= 0, n)
@@ -208,6 +207,13 @@ def sinusoids(t: Tensor, width: int, max_period: float = 10_000.0) -> Tensor:
     frequencies = torch.exp(-math.log(max_period) / half * steps)  # (half,), falling from 1
     angles = t.to(torch.float32)[:, None] * frequencies  # (B, half)
     return F.pad(torch.cat([angles.sin(), angles.cos()], dim=1), (0, width % 2))
+
+
+def _readable(x: Tensor) -> bool:
+    """Whether a look at the values costs nothing: an accelerator would have to wait for it in every
+    step of training, and torch.compile would have to cut the network in two.
+    """
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def zeroed(module: nn.Module) -> nn.Module:
