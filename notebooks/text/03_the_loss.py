@@ -48,6 +48,7 @@ from ddpm_lessons import (
 )
 from ddpm_lessons.checks import lesson03
 from ddpm_lessons.data import TOYS, load_mnist
+from ddpm_lessons.evaluation import bounds
 from ddpm_lessons.models.pretrained import load_pretrained
 from ddpm_lessons.models.unet import sinusoids
 from ddpm_lessons.show import loss_plots
@@ -939,30 +940,17 @@ print(f"a test digit: more than 1000 bits/dim: {stranger.total.item() > 1000}")
 # "Impossible." A likelihood on unseen data cannot be cheated by memorising.
 #
 # Now the trained network, on our test digit, for both choices of $\sigma_t^2$. The draws of $x_t$ are the
-# same for both, so each answer of the network can be used twice.
+# same for both, so `bounds` asks the network only once and uses each answer twice.
 
 # %% tags=["nbval-ignore-output"]
-answers = {}
-
-
-def remembering(x_t, t):  # the network, asked only once for each t
-    key = t[0].item()
-    if key not in answers:
-        answers[key] = net(x_t, t)
-    return answers[key]
-
-
 names = {"beta": r"$\sigma_t^2 = \beta_t$", "posterior": r"$\sigma_t^2 = \tilde\beta_t$"}
-bounds = {}
-for variance, name in names.items():
-    same = torch.Generator().manual_seed(7)
-    bounds[name] = bound(remembering, schedule, digit, variance=variance, generator=same)
+both = bounds(net, schedule, digit, generator=torch.Generator().manual_seed(7))
 
 # %% tags=["nbval-ignore-output"]
 eps = torch.randn(digit.shape, generator=torch.Generator().manual_seed(1))
 x_ts = {t: q_sample(digit, schedule.at(t), eps) for t in (1, 3, 10, 30, 100, 300, 1000)}
 show(
-    loss_plots.bound_in_pictures(bounds, x_ts),
+    loss_plots.bound_in_pictures({names[v]: b for v, b in both.items()}, x_ts),
     alt="Above, the digit 3 at t = 1, 3, 10, 30, 100, 300 and 1000; it looks clean up to 30. Middle, the denoising term of "
     "each t on logarithmic axes: from 0.3 bits per dimension at t = 2 down to a millionth at 1000. Below, sums over "
     "pieces of the axis: about 1.05 for L_0, then 0.40, 0.35, 0.26, 0.20, 0.12 and 0.07 up to t = 1000, nothing for L_T; "
@@ -970,12 +958,11 @@ show(
 )
 
 # %% tags=["nbval-ignore-output"]
-for variance, name in names.items():
-    b = bounds[name]
+for variance, b in both.items():
     parts = f"{b.reconstruction.item():.2f} + {b.denoising.sum().item():.2f} + {b.prior.item():.5f}"
     print(f"{variance:9}: L_0 + sum of L_(t-1) + L_T = {parts} = {b.total.item():.2f} bits/dim")
-early = bounds[names["beta"]].denoising[:31].sum() + bounds[names["beta"]].reconstruction
-print(f"share of t = 1 ... 30: {early.item() / bounds[names['beta']].total.item():.0%}")
+early = both["beta"].denoising[:31].sum() + both["beta"].reconstruction
+print(f"share of t = 1 ... 30: {early.item() / both['beta'].total.item():.0%}")
 
 # %% [markdown]
 # Take your time with this picture.

@@ -31,7 +31,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ddpm_lessons import Coefficients, Mixture, ddim, ddpm, linear_schedule, q_sample, simple_loss
 from ddpm_lessons.checks import lesson05
 from ddpm_lessons.cli.options import choose_device
-from ddpm_lessons.data import Batches, Digits, load_mnist
+from ddpm_lessons.data import Digits, load_mnist
 from ddpm_lessons.models import UNet, load_pretrained
 from ddpm_lessons.show import training_plots
 from ddpm_lessons.show.live_widgets import Watch
@@ -41,15 +41,14 @@ from ddpm_lessons.show.source import show_source
 # %%
 from ddpm_lessons.training import (
     PRESETS,
-    MixedPrecision,
-    Run,
     load_checkpoint,
     loss_by_timestep,
     make_ema,
-    make_optimizer,
     make_schedule,
     pretrained_log,
     save_checkpoint,
+    start_run,
+    steps_of,
     train,
 )
 
@@ -272,24 +271,13 @@ print(f"from {asked.min().item()} to {asked.max().item()}, {len(asked.unique())}
 
 
 # %%
-def start(preset, digits, device, seed=0):
-    torch.manual_seed(seed)  # the first weights come from torch's global generator
-    model = UNet(preset.model).to(device)
-    generator = torch.Generator().manual_seed(seed)  # of t, eps and the order of the digits
-    batches = Batches(digits, preset.batch_size, generator=generator, device=device)
-    optimizer, lr_scheduler = make_optimizer(preset, model)
-    ema = make_ema(model, preset.ema_decay)
-    return Run(
-        model, make_schedule(preset), batches, optimizer, lr_scheduler, ema, generator=generator
-    )
+show_source(start_run)
 
+# %% [markdown]
+# And Algorithm 1 on all of them:
 
-def steps_of(run):  # Algorithm 1 on all these parts
-    accelerator = MixedPrecision(next(run.model.parameters()).device)
-    parts = {"lr_scheduler": run.lr_scheduler, "ema": run.ema, "generator": run.generator}
-    fixed = run.model, run.schedule, run.batches, run.optimizer
-    return train(*fixed, accelerator=accelerator, **parts)
-
+# %%
+show_source(steps_of)
 
 # %% [markdown]
 # ### The budget
@@ -309,7 +297,7 @@ brief = replace(PRESETS["quick"], steps=10_000, lr=3e-3, warmup=40, decay=0.1, e
 on_gpu = device.type != "cpu"
 preset = PRESETS["gpu"] if on_gpu else brief
 budget = {"steps": preset.steps} if on_gpu else {"seconds": 60 * MINUTES, "at_least": 250}
-run = start(preset, digits, device)
+run = start_run(preset, digits, device=device)
 weights = sum(p.numel() for p in run.model.parameters())
 print(f"{device}: {weights:,} weights, batches of {preset.batch_size}, learning rate {preset.lr}")
 
@@ -356,9 +344,7 @@ show(
 # %% tags=["nbval-ignore-output"]
 pretrained = load_pretrained(device=device)
 gentle = replace(brief, lr=1e-4, warmup=1, model=pretrained.config)
-later = start(gentle, digits, device)
-later.model.load_state_dict(pretrained.eps_model.state_dict())
-later.ema = make_ema(later.model, 0.999)
+later = start_run(gentle, digits, device=device, start=pretrained)
 watch_later = Watch(later, x_T, seconds=10, at_least=10)
 for _ in watch_later(steps_of(later)):
     pass
@@ -653,12 +639,12 @@ def go(run, n):
 
 
 # %%
-straight, stopped = start(tiny, few_digits, "cpu"), start(tiny, few_digits, "cpu")
+straight, stopped = start_run(tiny, few_digits), start_run(tiny, few_digits)
 go(straight, 20)
 go(stopped, 10)
 save_checkpoint(file, stopped)
 
-resumed = start(tiny, few_digits, "cpu", seed=99)
+resumed = start_run(tiny, few_digits, seed=99)
 load_checkpoint(file, resumed)
 print(f"the file is of step {resumed.step}; epoch {resumed.batches.epoch}, ", end="")
 print(f"{resumed.batches.position} digits into it")
@@ -698,7 +684,7 @@ print("next batch:", same(*(next(run.batches) for run in pair)))
 # **The order of the data.** What would a new stream hand out, if only the weights had been kept?
 
 # %%
-new, first = start(tiny, few_digits, "cpu"), start(tiny, few_digits, "cpu")
+new, first = start_run(tiny, few_digits), start_run(tiny, few_digits)
 load_checkpoint(file, resumed)
 print("kept:      epoch", resumed.batches.epoch, "digit", resumed.batches.position)
 print("forgotten: epoch", new.batches.epoch, "digit", new.batches.position)
@@ -714,7 +700,7 @@ save_checkpoint(file, run)
 steady = replace(preset, steps=10 * preset.steps, decay=0.1)  # a learning rate that does not end
 after = {}
 for name in ("resumed in full", "with a new optimiser"):
-    trial = start(steady, digits, device)
+    trial = start_run(steady, digits, device=device)
     load_checkpoint(file, trial)
     if name == "with a new optimiser":
         trial.optimizer.state.clear()
@@ -752,7 +738,7 @@ except ValueError as error:
 
 # %% tags=["nbval-ignore-output"]
 for lr in (0.001, 0.1, 10.0):
-    wild = start(replace(tiny, lr=lr, warmup=1, steps=1000, decay=0.1), few_digits, "cpu")
+    wild = start_run(replace(tiny, lr=lr, warmup=1, steps=1000, decay=0.1), few_digits)
     try:
         print(f"learning rate {lr}: the last losses are about {go(wild, 100)[-20:].mean():.2f}")
     except ValueError as error:

@@ -24,7 +24,6 @@ from torch import nn
 from ddpm_lessons import (
     Coefficients,
     Mixture,
-    bound,
     ddim,
     ddpm,
     even_timesteps,
@@ -43,6 +42,7 @@ from ddpm_lessons import (
 )
 from ddpm_lessons.checks import lesson08
 from ddpm_lessons.data import TOYS, load_mnist
+from ddpm_lessons.evaluation import bounds
 from ddpm_lessons.models.pretrained import load_pretrained
 from ddpm_lessons.models.unet import sinusoids
 from ddpm_lessons.show import loss_plots, plots, score_plots
@@ -801,24 +801,11 @@ show_source(flow_bound)
 
 # %% tags=["nbval-ignore-output"]
 digits = test_set[[18, 0, 1]]
-answers = {}
-
-
-def remembering(x_t, t):  # the network, asked only once for each t
-    key = t[0].item()
-    if key not in answers:
-        answers[key] = net(x_t, t)
-    return answers[key]
-
-
+names = {"beta": r"bound, $\sigma_t^2=\beta_t$", "posterior": r"bound, $\sigma_t^2=\tilde\beta_t$"}
 parts = {}
-for variance, name in {
-    "beta": r"bound, $\sigma_t^2=\beta_t$",
-    "posterior": r"bound, $\sigma_t^2=\tilde\beta_t$",
-}.items():
-    b = bound(remembering, schedule, digits, variance=variance, generator=seeded(21))
+for variance, b in bounds(net, schedule, digits, generator=seeded(21)).items():
     to_name = (b.prior + b.denoising.sum(dim=0)).mean().item()
-    parts[name] = {"to name $x_1$": to_name, "$L_0$": b.reconstruction.mean().item()}
+    parts[names[variance]] = {"to name $x_1$": to_name, "$L_0$": b.reconstruction.mean().item()}
 
 # %% tags=["nbval-ignore-output"]
 for n in (25, 50):
