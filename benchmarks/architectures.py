@@ -66,10 +66,12 @@ class Candidate:
         self.seconds += time.perf_counter() - start
 
 
-def rates(presets: dict[str, Preset], *settings: object, turns: int = 5) -> dict:
+def rates(
+    presets: dict[str, Preset], digits: Digits, precision: MixedPrecision, *, turns: int = 5
+) -> dict[str, float]:
     """Steps a second of each, the median over some turns."""
     found = {name: [] for name in presets}
-    candidates = {name: Candidate(preset, *settings) for name, preset in presets.items()}
+    candidates = {name: Candidate(preset, digits, precision) for name, preset in presets.items()}
     for turn in range(turns + 1):
         for name, candidate in candidates.items():
             before = candidate.seconds
@@ -119,18 +121,17 @@ def losses_of(candidate: Candidate, x_0: Tensor) -> tuple[float, float]:
 
 def compare(minutes: float, n: int) -> list[dict]:
     """Train all candidates, judge them, and the real digits first."""
-    settings = load_mnist("train"), MixedPrecision("cpu")
-    test, train_digits = load_mnist("test"), settings[0].images
+    train, test, precision = load_mnist("train"), load_mnist("test"), MixedPrecision("cpu")
     reference = read(load_classifier(), test.images).features
-    chosen = torch.randperm(len(train_digits), generator=torch.Generator().manual_seed(0))[:n]
-    rows = [{"network": "real digits", **judge(train_digits[chosen], reference)}]
+    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:n]
+    rows = [{"network": "real digits", **judge(train.images[chosen], reference)}]
     presets = {
         name: dataclasses.replace(PRESETS["mnist"], steps=10**6, model=config)
         for name, config in CANDIDATES.items()
     }
-    for name, rate in rates(presets, *settings).items():
+    for name, rate in rates(presets, train, precision).items():
         presets[name] = dataclasses.replace(presets[name], steps=max(1, int(60 * minutes * rate)))
-    candidates = {name: Candidate(preset, *settings) for name, preset in presets.items()}
+    candidates = {name: Candidate(preset, train, precision) for name, preset in presets.items()}
     with tqdm(total=sum(preset.steps for preset in presets.values()), unit="step") as bar:
         while any(c.run.step < c.preset.steps for c in candidates.values()):
             for candidate in candidates.values():
@@ -188,7 +189,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
     rows = compare(options.minutes, options.samples)
-    write_whole(options.out, json.dumps(rows, indent=1).encode())
+    write_whole(options.out, (json.dumps(rows, indent=1) + "\n").encode())
     print(markdown(rows))
 
 

@@ -316,10 +316,14 @@ def test_the_compiled_network_draws_the_same(command, finished, monkeypatch):
     assert main(command("--compile")) == 0
     assert len(compiled) == 1
     assert len(asked) == 15  # T for each piece of samples; the bound asks the network itself
-    assert found()["settings"].pop("compiled") is True
-    assert found()["samples"]["fid"]["value"] == pytest.approx(
-        found(finished)["samples"]["fid"]["value"], rel=0.01
-    )
+    assert found()["settings"]["compiled"] is True
+    for name in (f"samples-000{i}.safetensors" for i in range(3)):
+        images, expected = (
+            read_tensors(folder / name, chunks.FORMAT)[0]["images"].int()
+            for folder in (Path("out"), finished)
+        )
+        assert expected.float().std() > 30
+        assert (images - expected).abs().max() <= 15  # grey levels: bfloat16 rounds otherwise
 
 
 # --- pieces ---
@@ -361,7 +365,10 @@ def test_options_that_do_not_fit_are_refused(command, tmp_path, capsys):
     assert main(command("--eta", "0.5")) == 2
     assert "--eta: the sampler ddpm has no such option" in capsys.readouterr().err
     assert main(command("--bound-images", "1")) == 2
-    assert "--bound-images is 1, expected 0 or more" in capsys.readouterr().err
+    assert (
+        "--bound-images is 1, expected 0 or at least 2, for a standard error"
+        in capsys.readouterr().err
+    )
     assert main(command("--sampler", "ddim", "--steps", "9")) == 2
     assert "steps is 9, expected a whole number in 1..5" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from oracles import awake
 
 from ddpm_lessons.models import UNet, UNetConfig
 from ddpm_lessons.models.compiled import Compiled
@@ -19,10 +20,7 @@ ARGUMENTS = (
 @pytest.fixture
 def model() -> UNet:
     torch.manual_seed(0)
-    net = UNet(SMALL)
-    for parameter in net.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return net
+    return awake(UNet(SMALL)).requires_grad_(True)
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")

@@ -48,9 +48,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--chunk", type=whole(1, 10_000), default=250, help="samples a piece (250)")
     parser.add_argument("--float32", action="store_true", help="no bfloat16 for samples")
-    parser.add_argument(
-        "--compile", action="store_true", help="see models.compiled: 1.6 times as fast"
-    )
+    parser.add_argument("--compile", action="store_true", help="faster, see models.compiled")
     parser.add_argument("--part", type=part, default=(1, 1), help="K/N: every Nth piece, from K")
     parser.add_argument("--real-only", action="store_true", help="the floor: n training digits")
     out = Path("runs/evaluation")
@@ -61,7 +59,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Sample, take the bound, measure; leave report.md, report.json and two pictures in --out."""
     if options.bound_images == 1:
-        raise ValueError("--bound-images is 1, expected 0 or more: one has no standard error")
+        raise ValueError("--bound-images is 1, expected 0 or at least 2, for a standard error")
     device = choose_device(options.device)
     report, samples = {"settings": {"seed": options.seed}}, None
     if not options.real_only:

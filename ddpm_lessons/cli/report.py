@@ -46,9 +46,9 @@ def measure(samples: Samples | None, n: int, *, seed: int, device: torch.device)
     train, test = load_mnist("train"), load_mnist("test")
     real = read(classifier, test.images)
     drawn = torch.randperm(len(train), generator=stream(seed, "floor"))[:n]
-    sets = {} if samples is None else {"samples": samples}
-    sets["floor"] = Samples(train.images[drawn])
-    readings = {name: read(classifier, x.images) for name, x in sets.items()}
+    sets = {} if samples is None else {"samples": samples.images}
+    sets["floor"] = train.images[drawn]
+    readings = {name: read(classifier, x) for name, x in sets.items()}
     found = {name: _compare(reading, real, seed) for name, reading in readings.items()}
     if samples is not None and samples.labels is not None:
         classes = readings["samples"].probabilities.argmax(dim=1)

@@ -50,7 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--start",
         nargs="?",
         const=COURSE,
-        help="begin with the weights in this file (or of the course)",
+        help="begin with the weights in this file; without a file, with those of the course",
     )
     parser.add_argument("--seed", type=whole(0), help="default: 0")
     add_device(parser)
@@ -60,16 +60,14 @@ def run(options: argparse.Namespace) -> int:
     """Train, and leave a checkpoint, a log and, at the end, the weights in the folder --out."""
     out = options.out or Path("runs") / (options.preset or "quick")
     device = choose_device(options.device)
-    preset, seed = plan(options, out / CHECKPOINT, device)
-    start, about = None, {"preset": preset.to_dict(), "seed": seed}
+    preset, about = plan(options, out / CHECKPOINT, device)
+    seed, start = about["seed"], None
     if options.start:
-        path = None if options.start == COURSE else Path(options.start)
-        start = open_network(path, device)
-        about["start"] = options.start
+        start = open_network(None if options.start == COURSE else Path(options.start), device)
+    torch.manual_seed(seed)  # for whatever a network draws in training; our U-Net draws nothing
     session = start_run(preset, load_mnist("train"), seed=seed, device=device, start=start)
     if options.resume:
         load_checkpoint(out / CHECKPOINT, session)
-        about = read_about(out / CHECKPOINT) | about
     precision = MixedPrecision(device)
     dtype = "bfloat16 and float32" if precision.enabled else "float32"
     print(f"device {device}, {dtype}, seed {seed}; step {session.step} of {preset.steps}")
@@ -86,9 +84,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def plan(options: argparse.Namespace, checkpoint: Path, device: torch.device) -> tuple[Preset, int]:
-    """What to train, and the seed: by the options, or by the checkpoint that is to be resumed."""
-    preset, seed = PRESETS[options.preset or "quick"], options.seed or 0
+def plan(
+    options: argparse.Namespace, checkpoint: Path, device: torch.device
+) -> tuple[Preset, dict]:
+    """What to train, and what its files shall say of it (the preset, the seed, the start): by the
+    options, or by the checkpoint that is to be resumed.
+    """
+    preset = PRESETS[options.preset or "quick"]
+    about = {"seed": options.seed or 0} | ({"start": options.start} if options.start else {})
     if options.resume:
         for name in ("preset", "minutes", "seed", "start"):
             if getattr(options, name) is not None and (name != "preset" or options.out):
@@ -97,14 +100,16 @@ def plan(options: argparse.Namespace, checkpoint: Path, device: torch.device) ->
         preset = Preset.from_dict(about["preset"])
         if options.steps:
             preset = with_end(preset, options.steps, read_header(checkpoint)["step"])
-        return preset, about["seed"]
-    if checkpoint.exists():
+    elif checkpoint.exists():
         remedy = "go on with --resume, or choose another folder by --out"
         raise ValueError(f"{checkpoint} is there already; {remedy}")
     if options.minutes:
-        steps = steps_within(preset, 60 * options.minutes, device)
-        return dataclasses.replace(preset, steps=steps), seed
-    return dataclasses.replace(preset, steps=options.steps or preset.steps), seed
+        preset = dataclasses.replace(
+            preset, steps=steps_within(preset, 60 * options.minutes, device)
+        )
+    elif options.steps:
+        preset = dataclasses.replace(preset, steps=options.steps)
+    return preset, about | {"preset": preset.to_dict()}
 
 
 def with_end(preset: Preset, steps: int, step: int) -> Preset:

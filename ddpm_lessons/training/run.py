@@ -75,8 +75,7 @@ def start_run(
 def _begin(model: UNet, schedule: NoiseSchedule, start: Pretrained) -> None:
     """Give the model the weights of `start`."""
     table = {name: x for name, x in model.state_dict().items() if name.startswith("label.")}
-    state = {name: x.to("cpu") for name, x in start.eps_model.state_dict().items()}
-    load_exactly(model, table | state, path="start")
+    load_exactly(model, table | start.eps_model.state_dict(), path="start")
     if not torch.equal(start.schedule.betas, schedule.betas):
         raise ValueError("start was trained with another noise schedule than the preset's")
 
