@@ -70,7 +70,7 @@ def probability_flow(
     check_loop(eps_model, schedule, None)
     check_images("x", x)
     check_choice("method", method, METHODS)
-    grid = _check_grid(schedule.T, timesteps)
+    grid = check_grid(schedule.T, timesteps)
     alpha_bars = schedule.alpha_bars.tolist()
     yield FlowState(grid[0], x)
     for t, s in pairwise(grid):
@@ -86,8 +86,9 @@ def probability_flow(
 def even_timesteps(schedule: NoiseSchedule, n: int) -> list[int]:
     """At most n timesteps that rise from 1 to T, nearly evenly spread in log sigma.
 
-    At equal steps in t an ODE's solver would spend most of them where hardly anything happens. Less
-    than n where neighbours fall on the same whole number. Raises ValueError where n leaves 2..T.
+    At equal steps in t an ODE's solver would spend most of them where hardly anything happens.
+    Fewer than n where neighbours fall on the same whole number. Raises ValueError where n leaves
+    2..T.
     """
     if not isinstance(schedule, NoiseSchedule):
         raise ValueError(f"schedule is {schedule!r}, expected a NoiseSchedule")
@@ -103,8 +104,11 @@ def log_variance(schedule: NoiseSchedule) -> Tensor:
     return torch.log((1 - schedule.alpha_bars) / schedule.alpha_bars)
 
 
-def _check_grid(T: int, timesteps: object) -> list[int]:
-    """A strictly rising grid in 1..T, or a strictly falling one in 0..T."""
+def check_grid(T: int, timesteps: object) -> list[int]:
+    """The timesteps as a list: a strictly rising grid in 1..T, or a strictly falling one in 0..T.
+
+    Raises ValueError for another.
+    """
     expected = f"at least one of 1..{T}, rising, or falling and then perhaps 0"
     if not isinstance(timesteps, (Sequence, Tensor)) or isinstance(timesteps, (str, bytes)):
         raise ValueError(f"timesteps is {timesteps!r}, expected {expected}")

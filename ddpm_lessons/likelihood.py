@@ -5,7 +5,7 @@ density falls (Chen et al. 2018; Song et al. 2021, section 4.3).
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from ddpm_lessons.door import (
     predict_noise,
     randn_like,
 )
-from ddpm_lessons.flow import log_variance, probability_flow
+from ddpm_lessons.flow import check_grid, log_variance, probability_flow
 from ddpm_lessons.forward import q_marginal
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.loss import decoder_log_likelihood, variance_at_1
@@ -121,7 +121,7 @@ class FlowBound(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """The bound, (B,): an upper limit of -log2 P(x_0) per dimension."""
+        """The bound, (B,), from one draw: in the mean an upper limit of -log2 P(x_0)."""
         return self.latent + self.reconstruction
 
 
@@ -130,7 +130,7 @@ def flow_bound(
     schedule: NoiseSchedule,
     x_0: Tensor,
     *,
-    timesteps: Iterable[int],
+    timesteps: Sequence[int],
     divergence: Divergence = exact_divergence,
     generator: torch.Generator | None = None,
 ) -> FlowBound:
@@ -143,6 +143,8 @@ def flow_bound(
     """
     check_loop(eps_model, schedule, generator)
     check_images("x_0", x_0)
+    if (grid := check_grid(schedule.T, timesteps))[0] != 1:
+        raise ValueError(f"timesteps begins with {grid[0]}, expected 1: x_1 is what is encoded")
     c, clean = schedule.at(1), _exact(x_0)
     q = q_marginal(clean, c)
     x_1 = q.mean + q.var**0.5 * randn_like(x_0, generator).to("cpu", torch.float64)
@@ -150,7 +152,7 @@ def flow_bound(
     eps = predict_noise(eps_model, x_1, 1)
     p = p_step(_exact(x_1), c, _exact(eps)).p
     nats = -decoder_log_likelihood(clean, Gaussian(p.mean, variance_at_1(schedule)))
-    found = flow_log_density(eps_model, schedule, x_1, timesteps=timesteps, divergence=divergence)
+    found = flow_log_density(eps_model, schedule, x_1, timesteps=grid, divergence=divergence)
     latent = q.log_prob(_exact(x_1)).reshape(len(x_0), -1).sum(dim=1) - found.log_density
     per_dim = math.log(2) * x_0[0].numel()
     return FlowBound(latent / per_dim, nats.reshape(len(x_0), -1).sum(dim=1) / per_dim)

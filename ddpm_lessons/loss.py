@@ -58,7 +58,7 @@ class Bound(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """The bound, (B,): an upper limit of -log2 p(x_0) per dimension."""
+        """The bound, (B,), from one draw: in the mean an upper limit of -log2 p(x_0)."""
         return self.prior + self.denoising.sum(dim=0) + self.reconstruction
 
 

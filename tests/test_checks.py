@@ -93,6 +93,16 @@ def test_an_answer_that_raises_is_shown_at_the_learners_line(name):
     assert "return undefined_name + 1" in verdict.message
 
 
+def test_a_list_is_as_good_as_a_range_or_a_tensor():
+    timesteps, nearest = EXERCISES["lesson06.timesteps"], EXERCISES["lesson07.nearest_other"]
+    assert timesteps(list(range(1000, 0, -1))).outcome == "passed"
+    assert nearest(lambda images: nearest.solution(images).tolist()).outcome == "passed"
+    assert nearest(lambda images: list(nearest.solution(images))).outcome == "passed"
+    wrong = timesteps(list(range(1000, 500, -1)))
+    assert wrong.outcome == "failed"
+    assert "a list of 500 that starts with 1000" in wrong.message
+
+
 def test_an_unknown_mistake_is_answered_with_both_numbers():
     square = Exercise("Square it.", lambda x: x**2, lambda: [(3.0,)])
     assert repr(square(lambda x: x)) == "✗ Not yet. Your answer is 3 for 3; expected 9."

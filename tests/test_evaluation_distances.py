@@ -171,7 +171,7 @@ def test_an_interval_is_the_spread_over_resampled_images(interval, distance):
     assert found.high == pytest.approx(found.value + high, rel=1e-9)
 
 
-def test_fresh_samples_fall_into_the_interval():
+def test_the_mean_over_fresh_samples_falls_into_the_interval():
     """The mean over fresh samples is caught by about 95 of 100 intervals; draws that are not
     centred would miss it, because a bootstrap sample looks like a smaller set."""
     b, d, n = normal(300, 4, 999), 4, 60

@@ -92,8 +92,8 @@ def _copies(case: tuple) -> tuple:
 
 
 def _parts(value: object) -> list[torch.Tensor]:
-    """A number, a tensor, or a tuple or list of them, as float64 tensors."""
-    if isinstance(value, (tuple, list)):
+    """A number, a tensor, or a tuple, list or range of them, as float64 tensors."""
+    if isinstance(value, (tuple, list, range)):
         return [part for item in value for part in _parts(item)]
     return [torch.as_tensor(value).detach().to("cpu", torch.float64)]
 
@@ -102,6 +102,8 @@ def _close(answer: object, expected: object, tolerance: float) -> bool:
     if isinstance(expected, (str, bool)):
         return answer == expected
     try:
+        if isinstance(expected, torch.Tensor) and isinstance(answer, list):
+            answer = torch.as_tensor(answer)
         ours, theirs = _parts(expected), _parts(answer)
     except (TypeError, ValueError, RuntimeError):
         return False
@@ -117,6 +119,8 @@ def _brief(value: object) -> str:
         return f"a tensor {tuple(value.shape)} that starts with {value.flatten()[0].item():.4g}"
     if isinstance(value, torch.Tensor):
         value = value.item()
+    if isinstance(value, list) and len(value) > 4:
+        return f"a list of {len(value)} that starts with {_brief(value[0])}"
     if hasattr(value, "_fields"):
         fields = (f"{k}={_brief(v)}" for k, v in zip(value._fields, value, strict=True))
         return f"{type(value).__name__}({', '.join(fields)})"

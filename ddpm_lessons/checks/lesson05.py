@@ -103,7 +103,7 @@ one_step = Exercise(
 )
 
 ema = Exercise(
-    task="Complete my_ema: the average of the weights after update number n.",
+    task="Complete my_ema: the average of the weights after one more update than n.",
     solution=_average(),
     cases=_averages,
     tolerance=1e-6,

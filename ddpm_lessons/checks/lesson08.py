@@ -93,6 +93,11 @@ langevin_step = Exercise(
             "deviation of one step must be its root.",
         ),
         Mistake(
+            lambda x, score, step_size, z: x + step_size * score + (2 * step_size) ** 0.5 * z,
+            "A right walk, with a step of twice this size: here the pull is half the step, and the "
+            "variance of the noise the whole of it.",
+        ),
+        Mistake(
             lambda x, score, step_size, z: x + step_size / 2 * score,
             "Without noise every walker climbs the nearest peak and stays there.",
         ),

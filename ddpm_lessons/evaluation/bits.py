@@ -20,7 +20,7 @@ class Estimate(NamedTuple):
 
 
 class BitsPerDim(NamedTuple):
-    """The bound averaged over images, in bits per dimension; an upper limit of the true cost."""
+    """The bound averaged over images, in bits per dimension; an estimate of an upper limit."""
 
     images: int
     prior: Estimate  # L_T

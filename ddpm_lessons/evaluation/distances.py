@@ -26,7 +26,7 @@ class Moments(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """An estimate, and where it would lie in 95 % of the cases with other samples."""
+    """An estimate, and an interval that in 95 % of the cases holds its mean over other samples."""
 
     value: float
     low: float
@@ -76,7 +76,7 @@ def moments(features: Tensor, counts: Tensor | None = None) -> Moments:
 def frechet_distance(a: Moments, b: Moments) -> float:
     """||mean_a - mean_b||^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)).
 
-    The trace of that root is taken from the eigenvalues of C_a^(1/2) C_b C_a^(1/2), which is
+    The trace of that root is taken from the eigenvalues of C_b^(1/2) C_a C_b^(1/2), which is
     symmetric with no eigenvalue below 0, so singular covariances (a feature that never fires, fewer
     images than features) do no harm. Raises ValueError unless both are `Moments` of one size.
     """
@@ -93,8 +93,8 @@ def fid_interval(
 ) -> Interval:
     """`fid`, with a 95 % interval by the bootstrap over the rows of a.
 
-    b is the yardstick and stays as it is: the interval says how far other samples could have
-    fallen. See `centred_interval`. Raises ValueError as `fid`.
+    b is the yardstick and stays as it is: the interval says how far the mean over other
+    samples may lie off. See `centred_interval`. Raises ValueError as `fid`.
     """
     _check_features(a, b)
     fixed = moments(b)

@@ -8,10 +8,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 def make_ema(model: nn.Module, decay: float = 0.999) -> AveragedModel:
     """An averaged copy of `model`: each update takes theta_ema to d theta_ema + (1 - d) theta.
 
-    d grows with the number n of updates, as min(decay, (1 + n) / (10 + n)): with the full decay
-    from the start, the random first weights would linger for thousands of steps. Buffers are
-    copied, not averaged. The averaged network is `ema.module`, in eval mode and without gradients;
-    `model` is never changed.
+    d grows with the number n of updates so far, as min(decay, (1 + n) / (10 + n)), and the first
+    update copies the weights: with the full decay from the start, the random first weights would
+    linger for thousands of steps. Buffers are copied, not averaged. The averaged network is
+    `ema.module`, in eval mode and without gradients; `model` is never changed.
 
     decay: the final d. Raises ValueError unless it is in [0, 1).
     """
