@@ -1,6 +1,6 @@
 """Which U-Net learns most in the same time? Candidates are trained in turn, in one process.
 
-    python benchmarks/architectures.py [--minutes 10] [--samples 2000] [--out FILE.json]
+    python benchmarks/architectures.py [--minutes 10] [--samples 2000] [--only TEXT] [--out FILE]
 
 Each candidate gets the same number of minutes of training, a few steps at a time, turn by turn, so
 that whatever else the machine does hits all of them alike. How many steps that buys is measured
@@ -40,12 +40,15 @@ TURN = 10  # steps at a time, while the speeds are measured
 TURNS = 200  # of each candidate, equally long, until all are trained
 BATCH = 100  # samples at a time
 SHAPE = 120, 480  # noisier, nearly nothing is decided; cleaner, nearly everything is
-CANDIDATES = {
-    "16-64-128, 1-1-2": UNetConfig(),
-    "16-64-192, 1-1-3": UNetConfig(widths=(16, 64, 192), blocks=(1, 1, 3)),
-    "16-96-192, 1-1-3": UNetConfig(widths=(16, 96, 192), blocks=(1, 1, 3)),
-    "16-64-128, 1-2-4": UNetConfig(widths=(16, 64, 128), blocks=(1, 2, 4)),
+CANDIDATES = {  # the second half, in the light of the first
+    "16-64-128, 1-1-2, 8 groups": UNetConfig(groups=8),
+    "16-64-192, 1-1-3, 8 groups": UNetConfig(widths=(16, 64, 192), blocks=(1, 1, 3), groups=8),
+    "16-96-192, 1-1-3, 8 groups": UNetConfig(widths=(16, 96, 192), blocks=(1, 1, 3), groups=8),
+    "16-64-128, 1-2-4, 8 groups": UNetConfig(widths=(16, 64, 128), blocks=(1, 2, 4), groups=8),
+    "32-64-128, 2-2-2, 8 groups": UNetConfig(widths=(32, 64, 128), blocks=(2, 2, 2), groups=8),
     "32-64-128, 2-2-2": UNetConfig(widths=(32, 64, 128), blocks=(2, 2, 2)),
+    "32-64-192, 2-2-3": UNetConfig(widths=(32, 64, 192), blocks=(2, 2, 3)),
+    "32-96-160, 2-2-2": UNetConfig(widths=(32, 96, 160), blocks=(2, 2, 2)),
 }
 
 
@@ -119,8 +122,8 @@ def losses_of(candidate: Candidate, x_0: Tensor) -> tuple[float, float]:
     return found.mean().item(), found[(times >= SHAPE[0]) & (times <= SHAPE[1])].mean().item()
 
 
-def compare(minutes: float, n: int) -> list[dict]:
-    """Train all candidates, judge them, and the real digits first."""
+def compare(minutes: float, n: int, only: str = "") -> list[dict]:
+    """Train all candidates with that in their names, judge them, and the real digits first."""
     train, test, precision = load_mnist("train"), load_mnist("test"), MixedPrecision("cpu")
     reference = read(load_classifier(), test.images).features
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:n]
@@ -128,6 +131,7 @@ def compare(minutes: float, n: int) -> list[dict]:
     presets = {
         name: dataclasses.replace(PRESETS["mnist"], steps=10**6, model=config)
         for name, config in CANDIDATES.items()
+        if only in name
     }
     for name, rate in rates(presets, train, precision).items():
         presets[name] = dataclasses.replace(presets[name], steps=max(1, int(60 * minutes * rate)))
@@ -186,9 +190,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each (10)")
     parser.add_argument("--samples", type=int, default=2000, help="digits drawn by each (2000)")
+    parser.add_argument("--only", default="", help="candidates with this text in their names")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
-    rows = compare(options.minutes, options.samples)
+    rows = compare(options.minutes, options.samples, options.only)
     write_whole(options.out, (json.dumps(rows, indent=1) + "\n").encode())
     print(markdown(rows))
 

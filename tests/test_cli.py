@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -17,7 +18,8 @@ from ddpm_lessons.cli import COMMANDS, main
 from ddpm_lessons.cli.options import choose_device
 from ddpm_lessons.cli.sample import grid
 from ddpm_lessons.cli.trainlog import TrainLog
-from ddpm_lessons.models import load_weights
+from ddpm_lessons.evaluation import read
+from ddpm_lessons.models import load_classifier, load_weights
 from ddpm_lessons.models.storage import read_header, read_tensors
 from ddpm_lessons.sampler import SAMPLERS
 from ddpm_lessons.training import PRESETS, load_network, read_about
@@ -209,6 +211,15 @@ def test_a_training_that_diverges_keeps_the_good_checkpoint(monkeypatch, capsys)
 # --- sample ---
 
 
+QUICKLY = ["--sampler", "ddim", "--steps", "20", "--clip", "1"]
+
+
+def pixels(path: str | Path) -> torch.Tensor:
+    """The grey levels of a picture, (H, W) uint8."""
+    with Image.open(path) as image:
+        return torch.tensor(np.array(image))
+
+
 def sample(*options: str) -> int:
     return main(["sample", "--n", "3", "--scale", "1", *options])
 
@@ -220,6 +231,26 @@ def test_the_weights_of_the_course_are_sampled_by_default():
         dark, bright = image.getextrema()
         assert dark == 0
         assert bright > 200
+
+
+@pytest.mark.parametrize("digit", [2, 7])
+def test_the_course_draws_the_digit_that_is_asked_for(digit):
+    assert sample(*QUICKLY, "--label", str(digit)) == 0
+    cells = pixels("samples.png").unfold(0, 30, 30).unfold(1, 30, 30)[..., 1:-1, 1:-1]
+    digits = cells.reshape(4, 1, 28, 28)[:3]  # the fourth place is empty
+    assert (read(load_classifier(), digits).labels == digit).sum() >= 2
+
+
+@pytest.mark.parametrize(("name", "more"), [("mnist", []), ("mnist-labels", ["--label", "data"])])
+def test_the_same_seed_draws_the_same_digits_from_the_weights_of_the_course(name, more):
+    """On any CPU, in any year. The pictures beside this file were made by this command:
+    `sample --n 16 --sampler ddim --steps 20 --clip 1 --scale 1 [--label data] --out FILE`.
+    """
+    assert sample("--n", "16", *QUICKLY, *more) == 0
+    found = pixels("samples.png").int()
+    expected = pixels(Path(__file__).parent / "pictures" / f"{name}.png").int()
+    assert found.shape == expected.shape == (4 * 30, 4 * 30)
+    assert (found - expected).abs().max() <= 3  # of 255 grey levels
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -343,7 +374,10 @@ def last_line(capsys) -> str:
         ("sample --n 0", "--n: is '0'"),
         ("sample --n ten", "--n: is 'ten'"),
         ("sample --sampler magic", "invalid choice: 'magic'"),
-        ("sample --label 3", "labels are given, expected None"),
+        (
+            "sample --label 3 --checkpoint done/checkpoint.safetensors",
+            "labels are given, expected None",
+        ),
         ("sample --label ten", "--label: is 'ten', expected 0 to 9, or data"),
         ("sample --steps 5", "--steps: the sampler ddpm has no such option"),
         ("sample --sampler ddim --variance beta", "--variance: the sampler ddim has no such"),

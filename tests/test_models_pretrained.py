@@ -1,6 +1,7 @@
 """Files of weights: what comes back, what is refused, and what a crash cannot destroy."""
 
 import copy
+import functools
 import os
 import pickle
 from pathlib import Path
@@ -12,12 +13,14 @@ from torch import nn
 
 import ddpm_lessons.models
 from ddpm_lessons import ddim, linear_schedule, simple_loss
-from ddpm_lessons.data import load_mnist
+from ddpm_lessons.data import load_mnist, to_uint8
+from ddpm_lessons.evaluation import read
 from ddpm_lessons.models import (
     PRETRAINED,
     CheckpointError,
     UNet,
     UNetConfig,
+    load_classifier,
     load_pretrained,
     load_weights,
     save_weights,
@@ -88,6 +91,19 @@ def test_the_shipped_network_predicts_the_noise_in_digits_it_has_not_seen():
     assert torch.stack(losses).mean() < 0.03  # no noise at all, as an untrained one answers: 1.0
 
 
+def test_the_network_that_knows_labels_hears_them():
+    """Told the digit, it draws that one; told nothing, it draws some other."""
+    network, wanted = load_pretrained("mnist-labels"), torch.arange(10).repeat(3)
+    assert network.config.num_classes == 10
+    x_T = torch.randn(30, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    read_as = []
+    for eps_model in (functools.partial(network.eps_model, labels=wanted), network.eps_model):
+        *_, last = ddim(eps_model, network.schedule, x_T, steps=20, clip_x0=1.0)
+        read_as.append(read(load_classifier(), to_uint8(last.x)).labels)
+    assert (read_as[0] == wanted).float().mean() > 0.85
+    assert (read_as[1] == wanted).float().mean() < 0.5
+
+
 def test_the_shipped_network_draws_what_has_the_ink_of_digits():
     network = load_pretrained()
     x_T = torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -106,7 +122,7 @@ def test_each_call_gives_a_network_of_its_own():
 
 @pytest.mark.parametrize("name", ["MNIST", "", None, "mnist.safetensors"])
 def test_an_unknown_name_is_refused_with_the_known_ones(name):
-    with pytest.raises(ValueError, match=r"expected one of \['mnist'\]"):
+    with pytest.raises(ValueError, match=r"expected one of \['mnist', 'mnist-labels'\]"):
         load_pretrained(name)
 
 

@@ -76,14 +76,14 @@ def test_every_option_off_its_default():
 
 @pytest.mark.parametrize("width", [8, 16, 24, 48])
 def test_group_norm_takes_the_usual_widths(width):
-    model = UNet(UNetConfig(widths=(width, 2 * width), blocks=(1, 1)))
+    model = UNet(UNetConfig(widths=(width, 2 * width), blocks=(1, 1), groups=8))
     assert torch.isfinite(model(noise(), torch.tensor([1, 2]))).all()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"widths": (12, 16, 16)}, r"contains 12, expected multiples of groups=8"),
+        ({"widths": (12, 16, 16), "groups": 8}, r"contains 12, expected multiples of groups=8"),
         ({"widths": (8, 16)}, "one number a level in both"),
         ({"widths": ()}, "widths"),
         ({"widths": 8}, "widths"),
@@ -106,6 +106,22 @@ def test_a_network_that_cannot_be_is_refused_at_once(options, message):
 
 def test_an_untrained_network_predicts_no_noise():
     assert not UNet(SMALL)(noise(), torch.tensor([1, 2])).any()
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_the_order_in_memory_changes_no_answer(groups):
+    torch.manual_seed(0)
+    network = awake(UNet(UNetConfig(**{**SMALL.to_dict(), "groups": groups}))).double()
+    x, t, orders = noise().double(), torch.tensor([7, 900]), []
+    network.middle[0].register_forward_hook(lambda module, given, h: orders.append(h))
+    expected = network(x, t)
+    in_order = orders[0].is_contiguous(memory_format=torch.channels_last)
+    assert in_order == (groups == 1)
+    swap = {torch.channels_last: torch.contiguous_format}
+    network.order = swap.get(network.order, torch.channels_last)
+    torch.testing.assert_close(network(x, t), expected, rtol=1e-10, atol=1e-10)
+    assert orders[1].is_contiguous(memory_format=network.order)
+    assert expected.std() > 1e-3
 
 
 def test_each_image_is_treated_alone(model):

@@ -17,12 +17,15 @@ from ddpm_lessons.sampler import SAMPLERS
 from ddpm_lessons.training import load_network
 from ddpm_lessons.training.checkpoint import CHECKPOINT
 
+NOT_RAW = "--raw is for training checkpoints; other files hold one set of weights"
 KNOBS = ("steps", "eta", "variance")  # options that some sampler has
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     """The options that say which network samples, and how."""
-    parser.add_argument("--checkpoint", type=Path, help="default: the weights of the course")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="default: the weights of the course (by --label or not)"
+    )
     parser.add_argument("--raw", action="store_true", help="not the EMA of a training checkpoint")
     parser.add_argument("--seed", type=whole(0), default=0, help="default: 0")
     parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm", help="default: ddpm")
@@ -38,17 +41,23 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 
 
 def choose_network(options: argparse.Namespace, device: torch.device) -> Pretrained:
-    """The network that the options name, on that device."""
-    return open_network(options.checkpoint, device, raw=options.raw)
+    """The network that the options name, on that device; by default one of the course, that
+    which knows labels if it will be told some.
+    """
+    if options.checkpoint is not None:
+        return open_network(options.checkpoint, device, raw=options.raw)
+    if options.raw:
+        raise ValueError(NOT_RAW)
+    return load_pretrained("mnist" if options.label is None else "mnist-labels", device=device)
 
 
-def open_network(path: Path | None, device: torch.device, *, raw: bool = False) -> Pretrained:
-    """The network in a file of weights or a training checkpoint; None: that of the course."""
-    if path is not None and read_header(path).get("format") == CHECKPOINT:
+def open_network(path: Path, device: torch.device, *, raw: bool = False) -> Pretrained:
+    """The network in a file of weights or a training checkpoint. raw: not its EMA."""
+    if read_header(path).get("format") == CHECKPOINT:
         return load_network(path, ema=not raw, device=device)
     if raw:
-        raise ValueError("--raw is for training checkpoints; other files hold one set of weights")
-    return load_pretrained(device=device) if path is None else load_weights(path, device=device)
+        raise ValueError(NOT_RAW)
+    return load_weights(path, device=device)
 
 
 def label(text: str) -> int | str:

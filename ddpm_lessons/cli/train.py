@@ -12,7 +12,7 @@ from ddpm_lessons.cli.network import open_network
 from ddpm_lessons.cli.options import add_device, choose_device, number, whole
 from ddpm_lessons.cli.trainlog import TrainLog
 from ddpm_lessons.data import load_mnist
-from ddpm_lessons.models import save_weights
+from ddpm_lessons.models import load_pretrained, save_weights
 from ddpm_lessons.models.storage import read_header
 from ddpm_lessons.training import (
     PRESETS,
@@ -36,7 +36,7 @@ SAVE_EVERY = 60.0  # seconds between two checkpoints
 def add(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    rows = [f"  {name:8} {p.steps:6,} steps  {p.about}" for name, p in PRESETS.items()]
+    rows = [f"  {name:12} {p.steps:6,} steps  {p.about}" for name, p in PRESETS.items()]
     parser.epilog = "\n".join(["presets:", *rows])
     parser.add_argument("--preset", choices=PRESETS, help="see below (default: quick)")
     length = parser.add_mutually_exclusive_group()
@@ -63,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
     preset, about = plan(options, out / CHECKPOINT, device)
     seed, start = about["seed"], None
     if options.start:
-        start = open_network(None if options.start == COURSE else Path(options.start), device)
+        course = options.start == COURSE
+        start = load_pretrained() if course else open_network(Path(options.start), device)
     torch.manual_seed(seed)  # for whatever a network draws in training; our U-Net draws nothing
     session = start_run(preset, load_mnist("train"), seed=seed, device=device, start=start)
     if options.resume:

@@ -22,8 +22,9 @@ from ddpm_lessons.schedule import NoiseSchedule
 WEIGHTS = "ddpm_lessons.weights/1"
 BETAS = "schedule/betas"  # beside the weights; no layer's name contains a slash
 
-# The networks that come with the course: name -> file in models/weights/.
-PRETRAINED = {"mnist": "mnist.safetensors"}
+# The networks that come with the course: name -> file in models/weights/. Trained by the presets
+# of the same names; the second one can be told which digit to draw, and draws that one better.
+PRETRAINED = {"mnist": "mnist.safetensors", "mnist-labels": "mnist-labels.safetensors"}
 
 
 class Pretrained(NamedTuple):

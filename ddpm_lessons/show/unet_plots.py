@@ -105,7 +105,8 @@ def _skips(axes: Axes, stops: Sequence[Stop], places: Sequence[Place]) -> None:
         (left, top), (right, under) = at[a].at("top", 1), at[b].at("top", 2)
         axes.plot([left, left, right, right], [top, y, y, under - 6], color=SIGNAL, linewidth=1.9)
         arrow(axes, (right, under - 14), (right, under), colour=SIGNAL)
-        write(axes, ((left + right) / 2, y - 10), "skip", size=11, colour=SIGNAL)
+        if y == heights[0]:
+            write(axes, ((left + right) / 2, y - 10), "skips", size=11, colour=SIGNAL)
 
 
 @style()

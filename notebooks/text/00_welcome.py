@@ -13,7 +13,7 @@
 # - know that your machine is ready for the course;
 # - find your way: what each lesson answers, and how exercises are checked.
 #
-# Time on two CPU cores: about 25 s to run, 10 minutes to read and try.
+# Time on two CPU cores: about 40 s to run, 10 minutes to read and try.
 #
 # Article section: *the thought experiment*. The method is that of
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239), *Denoising Diffusion Probabilistic Models*, DDPM for short.
@@ -65,7 +65,7 @@ forward_player(x_0, schedule, generator=torch.Generator().manual_seed(0))
 #
 # Now the other direction. We start from pure noise, $t = 1000$, and a small neural network that
 # was trained on 60,000 digits takes away a little noise, a thousand times. It comes with the course;
-# training it took 24 minutes on one CPU core. (This cell runs it 1000 times; give it some seconds.)
+# training it took 90 minutes on two CPU cores. (This cell runs it 1000 times; give it some seconds.)
 
 # %% tags=["nbval-ignore-output"]
 pretrained = load_pretrained("mnist")
@@ -81,7 +81,7 @@ chain_player(chain, pretrained.schedule)
 # it makes up its mind, and how early: long before *you* can see anything on the left.
 #
 # Nobody wrote these digits. Change the seed above, run the cell again, and you get others. Not
-# all of them succeed; a small network trained for minutes sometimes ends in a squiggle.
+# all of them succeed; a small network sometimes ends in a squiggle.
 #
 # ## Both at once
 #

@@ -14,7 +14,7 @@
 # - explain why the loss of a *perfect* network is not zero, so that you are not alarmed when yours stops
 #   falling.
 #
-# Time on two CPU cores: about 30 s to run, 60 minutes to read and try.
+# Time on two CPU cores: about 45 s to run, 60 minutes to read and try.
 #
 # Article section: *predicting the noise*. Equation numbers are those of [Ho, Jain & Abbeel
 # 2020](https://arxiv.org/abs/2006.11239).
@@ -894,7 +894,7 @@ show(
     loss_plots.over_time(lines, y_label="mean squared error of the noise"),
     alt="Mean squared error over t, logarithmic axes. The pixel world starts at 1 for t = 1, dips at 100, rises to 0.5 at "
     "200 and falls to almost 0 at 1000. The world of 64 digits is at the bottom except for a hump of 0.004 around "
-    "t = 600. The trained network starts at 0.2 and falls steadily to 0.0002 at 1000.",
+    "t = 600. The trained network starts at 0.15 and falls steadily to almost 0 at 1000.",
 )
 
 # %% [markdown]
@@ -952,9 +952,9 @@ x_ts = {t: q_sample(digit, schedule.at(t), eps) for t in (1, 3, 10, 30, 100, 300
 show(
     loss_plots.bound_in_pictures({names[v]: b for v, b in both.items()}, x_ts),
     alt="Above, the digit 3 at t = 1, 3, 10, 30, 100, 300 and 1000; it looks clean up to 30. Middle, the denoising term of "
-    "each t on logarithmic axes: from 0.3 bits per dimension at t = 2 down to a millionth at 1000. Below, sums over "
-    "pieces of the axis: about 1.05 for L_0, then 0.40, 0.35, 0.26, 0.20, 0.12 and 0.07 up to t = 1000, nothing for L_T; "
-    "a little less with the posterior's variance. Together 2.4 and 2.2.",
+    "each t on logarithmic axes: from 0.25 bits per dimension at t = 2 down to a millionth at 1000. Below, sums over "
+    "pieces of the axis: about 0.95 for L_0, then 0.37, 0.33, 0.25, 0.19, 0.11 and 0.06 up to t = 1000, nothing for L_T; "
+    "a little less with the posterior's variance. Together 2.3 and 2.0.",
 )
 
 # %% tags=["nbval-ignore-output"]

@@ -12,7 +12,7 @@
 # - *measure* what a pixel of the answer looks at, and what each skip connection is good for;
 # - turn a timestep into a vector, bring it into a block, and show that the network is lost without it.
 #
-# Time on two CPU cores: about 30 s to run, 60 minutes to read and try.
+# Time on two CPU cores: about 40 s to run, 60 minutes to read and try.
 #
 # Article section: *the noise predictor*. The architecture is the one of [Ho, Jain & Abbeel
 # 2020](https://arxiv.org/abs/2006.11239) in miniature; the U was drawn first by [Ronneberger, Fischer & Brox
@@ -84,8 +84,8 @@ show(
 #
 # - At $t = 100$ a glance at the **neighbours** nearly settles it: on paper, or inside a stroke, they agree with
 #   each other, and whatever deviates is noise.
-# - At $t = 400$ the neighbours are as noisy as the pixel itself. Whether there should be ink *here* is decided by
-#   the **whole digit**: is this a 3, how large, how slanted?
+# - At $t = 400$ the noise is twice as strong as the digit, in the neighbours too, and a few of them cannot settle it. Whether
+#   there should be ink *here* is decided by the **whole digit**: is this a 3, how large, how slanted?
 #
 # So we look for something that keeps every pixel's place and still sees the whole picture.
 #
@@ -129,12 +129,12 @@ stops = walk(net, x_t, t)  # each stage of the network: its name, what it makes,
 ours = sum(stop.multiply_adds for stop in stops)
 stack = 27 * 9 * 64 * 64 * 28 * 28
 print(f"27 plain convolutions: {stack / 1e6:.0f} million multiply-adds for one image")
-print("our network takes less than a quarter of that:", ours < stack / 4)
+print("our network takes less than half of that:", ours < stack / 2)
 
 # %% [markdown]
 # **Halving** is the way out. After one halving there are a quarter as many positions, so a convolution costs
 # a quarter; or twice the channels at the same cost. And a step to the side is two pixels. After two halvings
-# a $28 \times 28$ digit has become $7 \times 7$, and a single convolution spans a third of it. What suffers
+# a $28 \times 28$ digit has become $7 \times 7$, and a single convolution spans three of its seven positions. What suffers
 # is the place: "somewhere in this $4 \times 4$ patch". The U-Net gets that back by a trick that you are about
 # to see.
 #
@@ -168,14 +168,15 @@ lesson04.width_seen(my_receptive_field)
 #   exact places, for the decoder to lay beside the meaning. They are joined as additional channels.
 #
 # The whole of it is a page of code. Read the shapes in the margin from top to bottom; they are those of the
-# library's default network.
+# library's default network, which is drawn above, too. (The lines with `labels` wait for lesson 10.)
 
 # %% tags=["nbval-ignore-output"]
 show_source(UNet.forward)
 
 # %% [markdown]
-# A comment may lie, so let the network say it itself. `walk` hangs a listener (a *hook*, in PyTorch's words)
-# on each stage of the network that you have, calls it once, and writes down what comes by:
+# The network that you have loaded is of the same form, with more channels and with two blocks at each level. Let it speak
+# for itself: `walk` hangs a listener (a *hook*, in PyTorch's words) on each of its stages, calls it once, and writes down
+# what comes by:
 
 # %%
 for stop in stops:
@@ -186,8 +187,8 @@ for stop in stops:
 show(
     unet_plots.shapes(stops),
     alt="The stages from left to right, to scale. High thin boxes of 28 x 28 at both ends, lower and wider ones of 14 x 14 "
-    "next to them, flat and long ones of 7 x 7 in the middle, one of them the attention. Two arrows lead over the middle, "
-    "from each ResBlock of the encoder to the one of the same size in the decoder.",
+    "next to them, flat and long ones of 7 x 7 in the middle, one of them the attention. Arrows lead over the middle, "
+    "from each ResBlock of the encoder to one of the same size in the decoder.",
     caption="Drawn from what the network did: as high as the features, as wide as they have channels (the number).",
 )
 
@@ -216,9 +217,9 @@ player(
 # ### The brick
 #
 # Most stages are **residual blocks**: two convolutions whose result is *added* to what came in. A block can
-# only suggest a change, and a gradient finds an open way around it. **GroupNorm** brings the channels to a
-# common scale, in groups of a few, for each image on its own. SiLU, $x / (1 + e^{-x})$, is the bend without which
-# all layers together would be a single linear one. Leave the two lines with `time` for later.
+# only suggest a change, and a gradient finds an open way around it. **GroupNorm** brings the features to a
+# common scale, for each image on its own. (It can do so in groups of channels; here all of them are one group.) SiLU,
+# $x / (1 + e^{-x})$, is the bend between the convolutions: two of them in a row without one are a single one. Leave the two lines with `time` for later.
 
 # %% tags=["nbval-ignore-output"]
 show_source(ResBlock)
@@ -302,13 +303,14 @@ print("the first block as counted by hand:", stops[1].multiply_adds == by_hand)
 parameters = sum(p.numel() for p in net.parameters())
 show(
     unet_plots.costs(stops),
-    alt="Bars for each level. Parameters: most of them at 7 x 7. Multiply-adds: spread more evenly over the levels.",
+    alt="Bars for each level. Parameters: hardly any at 28 x 28, and about as many at 14 x 14 as at 7 x 7. Multiply-adds: most "
+    "of them at 14 x 14, fewest at 7 x 7.",
     caption=f"{parameters / 1e6:.2f} million parameters, {ours / 1e6:.0f} million multiply-adds an image.",
 )
 
 # %% [markdown]
-# The parameters sit at the bottom, where the channels are many. Work is spread more evenly, because the
-# bottom has so few positions.
+# The parameters sit at the two coarser levels, where the channels are many. The bottom, in spite of its parameters, is the
+# cheapest to compute, because it has so few positions.
 #
 # ### Exercise 4.3 · Count a block
 #
@@ -378,8 +380,8 @@ player(
 
 # %% [markdown]
 # - The first stages see small squares. Each halving makes them grow faster.
-# - The first block at the bottom (`middle.0`) sees 34 pixels, so the middle knows the whole digit. The corner does
-#   not: it looks at 34 pixels too, but half of them lie outside.
+# - The first block at the bottom (`middle.0`) has a field 46 pixels wide, so the middle sees the whole digit. The corner does
+#   not: its field is as wide, but nearly half of it lies outside.
 # - The **attention** is the first stage where the corner knows of the opposite corner.
 # - On the way up the view narrows again, not in what *can* be seen but in what is listened to: a hot spot at
 #   the pixel itself, and the rest of the digit as a faint background.
@@ -394,16 +396,16 @@ for through_norms in (False, True):
     print(f"through the norms too: {through_norms!s:5} -> {(looked > 0).sum().item()} pixels")
 
 # %% [markdown]
-# GroupNorm divides by the standard deviation of a group over *all positions*. Brighten one pixel anywhere and
-# every position of the group changes a little. So a network with such norms always has a hint of the whole
-# image, for instance of how noisy it is; but a hint of two numbers a group, the mean and the spread, and not
+# GroupNorm divides by the standard deviation over *all positions*. Brighten one pixel anywhere and
+# every position changes a little. So a network with such norms always has a hint of the whole
+# image, for instance of how noisy it is; but a hint of two numbers a norm, the mean and the spread, and not
 # of who stands where. `influence` holds these two numbers fixed unless you ask otherwise.
 #
 # ### Near and far, by timestep
 #
 # Now to the answer itself: what does the *last* stage look at, for one pixel in the middle, at each $t$? That is
 # no longer a matter of architecture, it is what the network has learned. The second panel shows what every
-# pixel contributes, the third the digit that it reconstructs.
+# pixel contributes (here dark blue is a thousand times weaker than the strongest), the third the digit that it reconstructs.
 
 # %% tags=["nbval-ignore-output"]
 ts = [5, 20, 50, 100, 150, 200, 250, 300, 350, 400, 450, 500, 600, 700, 800, 900, 1000]
@@ -486,7 +488,8 @@ show(
         {name: (ts, loss[name].tolist()) for name in cuts}, x_label="$t$", y_label="loss at $t$"
     ),
     alt="The loss over t on a logarithmic scale. The whole network falls from the left to far below 0.01 on the right. "
-    "Without the finest skip it stays near 1. Without the skip at 14 x 14, or without the bottom, it lies between.",
+    "Without the finest skip it stays between 0.5 and 2. Without the skip at 14 x 14 it lies between. Without the bottom it is "
+    "close to the whole at both ends and above it in the middle.",
 )
 
 # %% [markdown]
@@ -667,7 +670,7 @@ show(
 )
 
 # %% [markdown]
-# On the left a sharp diagonal: every $t$ is itself, and all others are about equally foreign. On the right is what
+# On the left a sharp diagonal: every $t$ is itself; beyond a few steps the distance grows slowly, and not even steadily. On the right is what
 # training made of it: a smooth scale, on which near times are near. Look where the dark band is narrow. There
 # a few steps more or less matter to the network.
 #
@@ -706,13 +709,14 @@ show(
     unet_plots.waves(
         {"float32": wide[rows], "t in bfloat16": sinusoids(blurred.long(), 64)[rows]}, first=700
     ),
-    alt="Rows for t = 700 to 740. Left, in float32, the fast waves change from row to row. Right, in bfloat16, four rows "
-    "at a time are equal, like a staircase.",
+    alt="Rows for t = 700 to 740. Left, in float32, the fast waves change from row to row. Right, in bfloat16, three and five "
+    "rows in turn are equal, like an uneven staircase.",
 )
 
 # %% [markdown]
-# Four timesteps in a row look the same to such a network. Nothing crashes, training goes on, and at large $t$ the network is told a wrong time. Look again at the source of `sinusoids`: it computes in float32, whatever the
-# network's own precision, and only the result is rounded.
+# Three or five timesteps in a row look the same to such a network. Nothing crashes, training goes on, and at large $t$ the network is
+# told a wrong time. Look again at the source of `sinusoids`: it computes in float32, whatever the network's own precision, and
+# only the result is rounded.
 #
 # **... the waves are laid along the wrong axis?** In one public implementation `emb[::2] = sin(...)` stood
 # where `emb[:, ::2]` was meant. The first axis is the batch: half of the images got sines, the other half cosines,
@@ -720,9 +724,9 @@ show(
 # #10](https://github.com/gmongaras/Diffusion_models_from_scratch/issues/10)). A network that ignores $t$ still
 # learns something, because it can guess the noise level from the image. You only ever see it in the samples.
 #
-# **... $t$ is scaled to $0 \dots 1$ first?** Then all hands but the fastest stand still, and that one makes a sixth
-# of a turn. Models with continuous time have met it ([SiT #24](https://github.com/willisma/SiT/issues/24)); they have to
-# multiply $t$ by something like 1000 first.
+# **... $t$ is scaled to $0 \dots 1$ first?** Then even the fastest hand makes only a sixth of a turn over the
+# whole chain, and most of the others hardly move. Models with continuous time have met it
+# ([SiT #24](https://github.com/willisma/SiT/issues/24)); many multiply $t$ by 1000 first.
 #
 # ### How the time gets into a block
 #
@@ -753,9 +757,9 @@ lesson04.inject(my_inject)
 # %% [markdown]
 # ## A network that starts silent
 #
-# Two kinds of layers begin with weights of zero (`zeroed`, in the source): the last convolution of each block, and
-# the last one of all. So at birth every block passes on what it was given, and the whole network says "no
-# noise". In lesson 03 we saw what that scores: the mean of $\epsilon^2$, which is 1.
+# Three kinds of layers begin with weights of zero (`zeroed`, in the source): the last convolution of each block, that of the
+# attention, and the last one of all. So at birth every block passes on only what its shortcut carries, and the whole network
+# says "no noise". In lesson 03 we saw what that scores: the mean of $\epsilon^2$, which is 1.
 
 # %%
 torch.manual_seed(0)
@@ -770,8 +774,8 @@ with torch.no_grad():
 # %% [markdown]
 # So training starts at a known place, and **if the loss of your first batch is not 1, something is wrong** before
 # you have waited an hour: noise of another scale, a sum in place of a mean, weights that were loaded by
-# accident. With random weights in the last layer the first loss is some other number, a different one for
-# each seed:
+# accident. With random weights in the last layer the first loss is another one for each
+# seed, above or below 1, and only by luck 1:
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -784,7 +788,7 @@ with torch.no_grad():
 # %% [markdown]
 # **... the groups do not fit?** One more trap of construction. GroupNorm cuts the channels into equal groups,
 # and many codes have "32 groups" written into them, from networks with hundreds of channels. Then
-# somebody tries 48 or 16 ([diffusers #410](https://github.com/huggingface/diffusers/issues/410)):
+# somebody wants a smaller one ([diffusers #410](https://github.com/huggingface/diffusers/issues/410)):
 
 # %%
 try:

@@ -101,7 +101,7 @@ def sample_from(network, x):
 #
 # | piece | in a blog post, $t = 0 \dots T-1$ | in this library, $t = 1 \dots T$ | what the library adds |
 # |---|---|---|---|
-# | schedule | three tensors of $T$ numbers | `linear_schedule(T)`, tables of $T + 1$: entry 0 is the clean image | float64; a refusal if $x_T$ would not be noise |
+# | schedule | three tensors of $T$ numbers | `linear_schedule(T)`, tables of $T + 1$: entry 0 is the clean image | float64; a warning if $x_T$ would not be noise |
 # | adding noise | `forward_diffusion(x_0, t, noise)` | `q_sample(x_0, schedule.at(t, like=x_0), eps)`, Eq. (4) | shapes are checked |
 # | training step | `train_step(network, optimizer, x_0)` | `train(...)`, Algorithm 1, with `simple_loss`, Eq. (14) | a loop; the average of the weights; mixed precision |
 # | sampling | `sample_from(network, x)` | `ddpm(eps_model, schedule, x_T)`, Algorithm 2 | every state on the way, $\hat x_0$, clipping: lesson 06 |
@@ -118,7 +118,7 @@ print("x_t:       ", torch.allclose(theirs, ours, atol=1e-5))
 
 # %% [markdown]
 # Then a hundred training steps of the smallest network there is, $\epsilon_\theta(x_t, t) = w\,x_t$, with one
-# number to learn. From the same seed both draw the same digits' noise.
+# number to learn. From the same seed both draw the same $t$ and the same noise.
 
 
 # %%
@@ -242,7 +242,8 @@ print(f"mean variance of a pixel: {v.mean().item():.2f}")
 print(f"the best guess, pixel by pixel: {error.mean().item():.2f}")
 
 # %% [markdown]
-# So a loss of 0.12 needs no idea of what a digit looks like. Whatever lies below has been learnt by looking at neighbours.
+# So a loss of 0.12 needs no idea of what a digit looks like. The best *curve* for each pixel, in place of a straight line, would bring it to
+# about half of that. Whatever lies below has been learnt by looking at neighbours.
 #
 # **Where can it end?** Not at 0. From $x_t$ alone nobody can know the noise exactly; [lesson
 # 03](03_the_loss.ipynb#The-loss-that-cannot-reach-zero) computed that floor in worlds where it can be computed.
@@ -332,13 +333,13 @@ show(
 #   nothing of it is knowledge about digits. The samples are noise, or blotches.
 # - **The bend.** Then it learns what ink and paper look like, and how long and how thick a stroke is. This part of
 #   the curve looks almost flat, and it is where all that you wanted happens.
-# - **The scatter.** The pale line are single batches. They jump by a tenth or more from step to step, without
+# - **The scatter.** The pale line shows single batches. They jump by a tenth or more from step to step, without
 #   meaning anything.
 #
 # ### From the shipped weights
 #
 # The network that comes with the course has had hours. Does it learn anything in ten more seconds? Its file holds
-# the weights and nothing else, so the optimiser and the average start afresh, and we give it a small learning rate
+# the averaged weights and the schedule, but not the optimiser, so that and the average start afresh, and we give it a small learning rate
 # for caution.
 
 # %% tags=["nbval-ignore-output"]
@@ -418,7 +419,7 @@ for i, name in enumerate(("1-10", "11-100", "101-300", "301-1000")):
 # Every $t$ is drawn equally often, so seven tenths of all the work goes into $t > 300$. But the errors there are
 # small, and most of the *number* comes from the other three tenths. The reason is lesson 03's floor. At small $t$ the noise
 # hides among the pen's own shades and much of it cannot be found by anyone; at large $t$ nearly all of $x_t$ is noise and
-# easily read off. So **$L_\text{simple}$ is dominated by the $t$ where there is the least to learn.**
+# easily read off. So **$L_\text{simple}$ is dominated by the $t$ that decide least about the digit.**
 #
 # ### Which part of the loss makes the digits?
 #
@@ -487,7 +488,7 @@ print(f"so {(1 - early) / (1 - final):.1%} of the way down was done in the first
 
 # %% [markdown]
 # Around 99 % of the fall from 1 is over in the first tenth. On the axis of a progress bar the rest has no height. But
-# in proportion to what is *left* it is a good deal, and it is the part where scrawls became digits.
+# in proportion to what is *left* it is a good deal, and all that time the digits still get better.
 #
 # ### How noisy is the number?
 #
@@ -549,7 +550,7 @@ for d, n in ((0.9999, 2000), (0.9999, 10_000), (0.999, 300)):
 # %% [markdown]
 # This puzzled users of a well-known code base: the samples of a short training were noise, although its loss was fine
 # ([openai/improved-diffusion #59](https://github.com/openai/improved-diffusion/issues/59)). The remedy is to let $d$
-# grow, $d_n = \min\big(d,\ \tfrac{1 + n}{10 + n}\big)$ at update number $n$, so that the memory is always about a tenth of the training so far.
+# grow, $d_n = \min\big(d,\ \tfrac{1 + n}{10 + n}\big)$ after $n$ updates (the very first one just copies the weights), so that the memory is always about a tenth of the training so far.
 
 # %% tags=["nbval-ignore-output"]
 show_source(make_ema)
@@ -561,8 +562,8 @@ for n in (1, 10, 90, 1000, 100_000):
 # %% [markdown]
 # ### Exercise 5.4 · The average by hand
 #
-# Given the average so far, the weights `before` and `after` the optimiser's step, the number `n` of this update and the
-# final `decay`, return the new average, warm-up included.
+# Given the average so far, the weights `before` and `after` the optimiser's step, the number `n` of updates so far (1 or more) and
+# the final `decay`, return the new average, warm-up included.
 #
 # <details><summary>Hint</summary>Which of the two sets of weights is the newest? And which of the two shares is the small one?</details>
 
@@ -607,14 +608,13 @@ print(f"; had the questions been different ones: {apart / other.mean():.1%}")
 
 # %% [markdown]
 # (These losses are means over eight chosen $t$; compare them with each other only.) After a few hundred steps
-# the average and the weights differ by little. It is in long trainings that the average pays: the learning rate keeps the
+# the average and the weights differ by some per cent. It is in long trainings that the average pays: the learning rate keeps the
 # weights trembling, the average stands still in the middle. The last lines show what the same questions are worth: the
 # standard error of a *difference* becomes several times smaller.
 #
 # Two more ways to get the average wrong, both from published code: averaging the **buffers** too, where a schedule's tables may be stored
 # ([lucidrains #136](https://github.com/lucidrains/denoising-diffusion-pytorch/issues/136): black pictures); and **publishing
-# the weights instead of the average**, which made a well-known checkpoint (google/ddpm-cifar10-32) score an FID of 12 where the
-# paper has 3.2.
+# the weights instead of the average**, which makes a network look much worse than its paper says.
 #
 # ## Stop, go on, and get the same
 #
@@ -769,7 +769,7 @@ for lr in (0.001, 0.1, 10.0):
 # %% tags=["nbval-ignore-output"]
 for name, row in PRESETS.items():
     print(
-        f"{name:6} {row.steps:6,} steps of {row.batch_size:3}, widths {row.model.widths}: {row.about}"
+        f"{name:12} {row.steps:6,} steps of {row.batch_size:3}, widths {row.model.widths}: {row.about}"
     )
 
 # %% [markdown]
@@ -781,7 +781,7 @@ for name, row in PRESETS.items():
 # | the loss starts at | 1, the variance of the noise |
 # | it is made of | mostly small $t$, where much of the noise cannot be known by anyone |
 # | the digits are made at | $t > 300$, a small part of the number; hence flat curves and better samples |
-# | its scatter | about a tenth from batch to batch; 1 % takes a hundred batches and more, or the same questions |
+# | its scatter | a tenth to a fifth from batch to batch; 1 % takes a hundred batches and more, or the same questions |
 # | the average of the weights | is what you sample from; warm it up |
 # | a checkpoint | holds weights, average, optimiser, learning rate, generators, the place in the data |
 # | compare trainings by | the loss for each $t$ with the same noise, and by samples; never by the last number on a progress bar |

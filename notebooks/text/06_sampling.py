@@ -12,7 +12,7 @@
 # - choose $\sigma_t$ and clipping, knowing what each choice costs at 1000 steps and at 10;
 # - test a sampler *exactly*, in worlds where the right answer is known, and so find the bugs that no eye finds.
 #
-# Time on two CPU cores: about 60 s to run, 60 minutes to read and try.
+# Time on two CPU cores: about 90 s to run, 60 minutes to read and try.
 #
 # Article section: *generating images*. Equation numbers are those of [Ho, Jain & Abbeel
 # 2020](https://arxiv.org/abs/2006.11239).
@@ -65,7 +65,7 @@ print(f"a trained network and its schedule of T = {schedule.T} steps")
 #
 # | line | in words |
 # |---|---|
-# | 1. $x_T \sim \mathcal N(0, I)$ | start with pure noise. Allowed, because the forward process ends there: lesson 03 found a fiftieth of a bit between the two |
+# | 1. $x_T \sim \mathcal N(0, I)$ | start with pure noise. Allowed, because the forward process ends there: lesson 03 found a fiftieth of a bit between the two, for the whole image |
 # | 2. for $t = T, \dots, 1$ | walk down, one step at a time |
 # | 3. $z \sim \mathcal N(0, I)$ if $t > 1$, else $z = 0$ | fresh noise, but none at the last step |
 # | 4. $x_{t-1} = \mu_\theta(x_t, t) + \sigma_t z$ | a little of the predicted noise out, a little fresh noise in |
@@ -150,7 +150,7 @@ show(
     sampling_plots.steps_back(steps),
     alt="Two steps back, each as a number line. Left, the article's: x_t = 0.4 and the mean 0.3978 are hardly apart, "
     "the bell around the mean is 0.1 wide, and x_{t-1} = 0.4078 lies well inside it. Right, a large step: an arrow "
-    "from x_t = 1.2 back to the mean 0.354, a bell of width 0.73, and an arrow of noise that ends at 1.382.",
+    "from x_t = 1.2 back to the mean 0.354, a bell of width 0.73, and an arrow of noise that ends at 1.380.",
 )
 
 # %% [markdown]
@@ -159,10 +159,11 @@ show(
 # Look at the left panel again. The mean moved by 0.002. The noise has a width of 0.1, **forty-five times as
 # much**. How can anything come of a walk whose purpose is drowned like that?
 #
-# First, the small moves all agree and the noise does not. A hundred moves of 0.002 make 0.2; a hundred kicks of
-# 0.1 make 1, not 10, because variances add and standard deviations do not.
+# First, noise does not add up as moves do. A hundred moves of 0.002 in one direction make 0.2; a hundred kicks of
+# 0.1 make 1, not 10, because variances add and standard deviations do not. So in a hundred steps the kicks lead by a factor of
+# 5 only, in ten thousand they would have lost.
 #
-# Second, watch the noise in the picture over one step. Let the network know $x_0$, so that nothing is in doubt. Before
+# Second, later moves take earlier kicks back out. Watch the noise in the picture over one step. Let the network know $x_0$, so that nothing is in doubt. Before
 # step $t$ the noise in $x_t$ has standard deviation $\sqrt{1-\bar\alpha_t}$. The mean keeps the fraction `weight_xt` of it.
 # Then fresh noise comes on top (here with the posterior's own variance $\tilde\beta_t$), and what we want to arrive at is
 # $\sqrt{1-\bar\alpha_{t-1}}$.
@@ -184,8 +185,8 @@ for t in (1000, 500, 100, 10, 2, 1):
 # step back is mostly an exchange**: old noise out, fresh noise in, and the picture a trifle clearer than before. As $t$
 # falls the exchange gets smaller, and the last step only takes.
 #
-# What is an exchange good for? The old noise and the network's opinion of it go together: they made each other. Fresh
-# noise lets the chain look again, with other errors. You will see below how much the result depends on it, and that
+# What is an exchange good for? The network has looked at the old noise and made its errors on it. Fresh
+# noise lets the chain look again, and err otherwise. You will see below how much the result depends on it, and that
 # there is a way to do without (DDIM).
 #
 # ## The loop
@@ -381,8 +382,8 @@ print(f"all noise steps end to end: {schedule.betas.sqrt().sum():.0f}")
 print(f"their sum, as independent steps add: {schedule.betas.sum().sqrt():.1f}")
 
 # %% [markdown]
-# A pixel travels a distance of about 95 to arrive 1 or 2 away from where it started. Nearly all of its way is noise that
-# later steps remove again. And watch the move to the mean: it is small everywhere, but it alone knows where to go.
+# Laid end to end, steps of these sizes make a way of about 95, and all that to arrive 1 or 2 away from the start. Nearly all of it
+# is noise that later steps remove again. And watch the move to the mean: it is small everywhere, but it alone knows where to go.
 #
 # ## A shorter chain, for experiments
 #
@@ -492,7 +493,7 @@ for t in (1000, 500, 100, 20, 5, 2, 1):
     print(f"{t:4} | {c.beta**0.5:10.4f} | {q_posterior(0.0, 0.0, c).var ** 0.5:.4f}")
 
 # %% [markdown]
-# Over most of the chain they are the same to four digits. Only the last few steps differ.
+# Over most of the chain they differ by less than one per cent. Only in the last twenty steps is it more than a few.
 #
 # ### Exercise 6.3 · Two widths
 #
@@ -566,32 +567,35 @@ show(
 # Exact where theory says so, and far off elsewhere at $T = 10$. What about the 85 % at $T = 1000$? That is at $t = 1$, where the
 # truth is a variance of 0.0001; at $t = 50$ it is 2 %, and at $t = 200$ half a per cent.
 #
-# **On digits.** Most of a digit is paper, and paper is a point: $-1$ in every training image. So theory predicts that with few steps
-# $\beta_t$ leaves noise on the paper, and $\tilde\beta_t$ does not. The same $x_T$, the same $z$:
+# **On digits.** Most of a digit is paper, and at its margin the paper is a point: $-1$ in every training image. So theory predicts
+# that with few steps $\beta_t$ brings the paper to the last step noisier than the network is told (above: with three times the variance).
+# A perfect network would wipe it clean all the same; ours leaves some. With $\tilde\beta_t$ that should not happen. The same $x_T$,
+# the same $z$:
 
 # %% tags=["nbval-ignore-output"]
-rows, names, grain = [], [], {}
+drawn, names = {}, []
 for steps in (10, 50):
     eps_model, s = fewer(steps)
     for variance, letter in (("beta", r"$\beta$"), ("posterior", r"$\tilde\beta$")):
         *_, last = ddpm(eps_model, s, x_T, variance=variance, generator=noise_of(1))
-        rows.append(last.x.clamp(-1, 1))
+        drawn[steps, variance] = last.x
         names.append(f"{letter}, {steps} steps")
-        grain[steps, variance] = last.x[:, :, :3].std().item()  # the upper edge: only paper
-rows.append(chain[-1].x.clamp(-1, 1))
+drawn[1000, "beta"] = chain[-1].x
 names.append(r"$\beta$, 1000 steps")
 show(
-    image_rows(rows, list("123456"), names),
+    image_rows([x.clamp(-1, 1) for x in drawn.values()], list("123456"), names),
     alt="Five rows of six digits. With beta and 10 steps: grain all over the paper. With beta-tilde and 10 steps: clean. "
     "At 50 steps the grain with beta is faint. At 1000 steps with beta there is none.",
 )
 
 # %%
-print("with 10 steps, beta leaves more than twice as much grain on the paper as beta-tilde:")
-print(grain[10, "beta"] > 2 * grain[10, "posterior"])
+grain = {variance: drawn[10, variance][:, :, :3].std() for variance in ("beta", "posterior")}
+print("with 10 steps, beta leaves more grain on the upper edge, where there is only paper:")
+print((grain["beta"] > 1.5 * grain["posterior"]).item())
 
 # %% [markdown]
-# At a thousand steps you need not choose: take either. At ten, the choice is the difference between clean and dirty.
+# For pictures in a thousand steps you need not choose: take either. (In bits/dim it matters even then: lessons 03 and 07.) At ten, the
+# choice is the difference between clean and dirty.
 #
 # ## Clipping
 #
@@ -653,8 +657,8 @@ print(
 )
 
 # %% [markdown]
-# The network is then shown, at every step, images that the forward process never makes: it is told "noise level 1000" and
-# sees one of 0.72. Compare:
+# The network is then shown images that the forward process never makes. From the second step on it is told to expect noise of
+# standard deviation 1, and sees 0.72. Compare:
 
 
 # %%
@@ -669,20 +673,20 @@ def clip_the_state(x, generator):  # the mistake
 
 # %% tags=["nbval-ignore-output"]
 rows = {
-    "no clipping": end_of(ddpm(short_net, short, x_T, generator=noise_of(1))),
+    "no clipping": drawn[50, "beta"].clamp(-1, 1),
     r"clip $\hat x_0$": end_of(ddpm(short_net, short, x_T, clip_x0=1.0, generator=noise_of(1))),
     "clip $x_{t-1}$": clip_the_state(x_T, noise_of(1)),
 }
 show(
     image_rows(list(rows.values()), list("123456"), list(rows)),
     alt="Three rows of six digits in 50 steps. Without clipping and with x0_hat clipped they are nearly the same. With "
-    "x_{t-1} clipped, other digits come out.",
+    "x_{t-1} clipped, some are other digits or damaged ones.",
 )
 
 # %% [markdown]
 # With a well-trained network and many steps, clipping $\hat x_0$ changes little, and is a safety net: no chain can run away. With
 # a worse network, with few steps or at the end of a cosine schedule it can save the picture. Clipping $x_{t-1}$ still gives
-# digits here, but other ones, drawn from something that is not the model.
+# something like digits here, but they are drawn from something that is not the model: some columns show another digit or a damaged one.
 #
 # A related mistake: clip $\hat x_0$, and go on with the *old* noise beside it. In samplers that use both (DDIM does) they must
 # belong together, or they no longer add up to $x_t$. One implementation had to mend this twice, half a year apart
@@ -768,7 +772,7 @@ show(
 # We have two instruments now: digits, and exact variances. Let us make the classic mistakes and read both.
 #
 # **... noise is added at the last step?** It stays in the picture, since nobody removes it. The article, like the paper, sets $z = 0$ at
-# $t = 1$; several projects did not at first (labml's, and a DDIM of lucidrains', commit 1345a8a). With $\sigma_1 = \sqrt{0.0001} = 0.01$ that
+# $t = 1$; labml's well-known tutorial adds it all the same. With $\sigma_1 = \sqrt{0.0001} = 0.01$ that
 # is $0.01 \times 127.5 = 1.3$ grey levels: nobody sees it.
 #
 # **... no noise is added at all?** After all, the mean is the best guess.
@@ -791,15 +795,16 @@ for name, bug in bugs.items():
     print(f"{name:14} | {ends[0]:17.4f}, {ends[1]:7.4f} | {ends[2]:19.4f}, {ends[3]:7.4f}")
 
 # %% [markdown]
-# ("Right" is not 0.01 at $T = 10$: ten steps are coarse for narrow data, and no sampler can help that.)
+# ("Right" is not 0.01 at $T = 10$: with so few steps, neither the variance $\beta_t$ nor "no noise at the end" is exact for narrow data.)
 #
 # Read the columns. At $T = 1000$ with $v = 1$, the setting that everybody tests with, noise at the last step changes the fourth digit, and
-# *towards* 1: the bug looks like an improvement. At $T = 10$ with narrow data it makes the variance **five times** too large. The wrong $t$ is hardly
-# visible at $T = 1000$ either; at $T = 10$ it costs 40 per cent. Only forgetting the noise is a disaster everywhere: all chains collapse onto
-# the mean. **Test a sampler with few steps and narrow data. There bugs shout; elsewhere they whisper.** This library's tests do.
+# *towards* 1: the bug looks like an improvement. At $T = 10$ with narrow data it makes the variance **five times** that of the right sampler. The wrong $t$ is hardly
+# visible at $T = 1000$ either; at $T = 10$ it costs over 40 per cent, this time on the *wide* data. Only forgetting the noise is a disaster
+# everywhere: all chains collapse onto the mean. **Test a sampler with few steps, on narrow and on wide data. There bugs shout; elsewhere they
+# whisper.** This library's tests do.
 #
 # **... you take fewer steps, and forget that the jumps are longer?** Walk $t = 1000, 980, \dots$ but use the coefficients of *one* step each time.
-# In [diffusers #2076](https://github.com/huggingface/diffusers/issues/2076) a user found that DDPM with fewer steps gave pure noise. Exactly why:
+# [diffusers #2076](https://github.com/huggingface/diffusers/pull/2076) mended exactly that: DDPM with fewer steps gave pure noise. Exactly why:
 
 
 # %%
@@ -822,8 +827,8 @@ for steps in (10, 50, 250):
     )
 
 # %% [markdown]
-# It should be 0.01. Each step back removes the noise of one step forward, and 50 of them cannot remove that of 1000. Now on digits, all in 50
-# steps:
+# It should be 0.01. (Ten honest jumps are too coarse for $\beta_t$ and an end without noise, as above; fifty are not.) With single steps, each step
+# back removes the noise of one step forward, and 50 of them cannot remove that of 1000. Now on digits, all in 50 steps:
 
 
 # %%
@@ -839,7 +844,7 @@ def walk_with(*, told=0, honest=True, sigma=lambda p, t: p.var**0.5 if t > 1 els
 
 # %% tags=["nbval-ignore-output"]
 rows = {
-    "right": walk_with(),
+    "right": drawn[50, "beta"].clamp(-1, 1),
     "noise at t = 1": walk_with(sigma=lambda p, t: p.var**0.5),
     "no noise": walk_with(sigma=lambda p, t: 0.0),
     "told t - 1": walk_with(told=-1),
@@ -905,9 +910,9 @@ show(
 # | two roads to the mean | Eq. (11), or $\hat x_0$ by Eq. (15) and then the posterior's mean, Eq. (7): the same number; the second can be clipped |
 # | $\hat x_0$ | the average of all images that could be hidden in $x_t$: blurred as long as there are many |
 # | the noise on the way | an exchange of old noise for fresh; it, and not $x_T$, decides the digit |
-# | $\sigma_t^2$ | $\beta_t$ is exact for $\mathcal N(0, I)$ data, $\tilde\beta_t$ for a single point; no difference at 1000 steps, a large one at 10 |
+# | $\sigma_t^2$ | $\beta_t$ is exact for $\mathcal N(0, I)$ data, $\tilde\beta_t$ for a single point; to the eye no difference at 1000 steps, a large one at 10 |
 # | clipping | of $\hat x_0$ to $[-1, 1]$: yes, if you like; of $x_{t-1}$: never |
-# | tests | few steps, narrow data, exact variances: there the bugs shout |
+# | tests | few steps, narrow and wide data, exact variances: there the bugs shout |
 # | the price | $T$ calls of the network, one after the other |
 #
 # Now we can make as many digits as we have patience for. Are they any *good*? That is a question for measurements, in

@@ -12,7 +12,7 @@
 # - walk by Langevin dynamics, and say what goes wrong when the step is too small or too large;
 # - see DDPM and DDIM as two ways to follow one equation, and measure a likelihood with it.
 #
-# Time on two CPU cores: about 60 s to run, 70 minutes to read and try.
+# Time on two CPU cores: about 75 s to run, 70 minutes to read and try.
 #
 # Article section: *connection to score-based models*. Equations with a number in brackets are those of
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239); the others say where they come from.
@@ -104,8 +104,8 @@ show(
 #
 # ### Noise makes the compass usable
 #
-# In the plane the score is a field of arrows. Far from all data a sharp density gives no useful direction, and on its
-# ridges the arrows change within a hair's breadth. Noise helps: it blurs the density, and the arrows reach
+# In the plane the score is a field of arrows. Far from all data there are no examples from which a network could learn a sharp
+# density's arrows, and on its ridges the arrows change within a hair's breadth. Noise helps: it blurs the density, and the arrows reach
 # farther. Drag the slider from $t = 1000$ down. At first there is one big hill, the standard normal, and all arrows point
 # to the middle. Then they learn where the two moons are.
 
@@ -249,12 +249,12 @@ lines = {"the network": (place, torch.tensor(errors)), "answering 0": (place, to
 # %% tags=["nbval-ignore-output"]
 show(
     loss_plots.over_time(lines, y_label="mean squared difference"),
-    alt="Mean squared difference from the exact noise prediction over t, logarithmic. The network's error is about a "
+    alt="Mean squared difference from the exact noise prediction over t, logarithmic. The network's error is below a "
     "thousandth for t from 400 on, rises to about a tenth near t = 50, and at t = 1 lies above the line of answering 0.",
 )
 
 # %% [markdown]
-# Large $t$ is easy: one smooth hill. Towards small $t$ the field grows thin folds, and the error rises. At the very
+# Large $t$ is easy: one smooth hill. Towards small $t$ the field grows thin folds, and the error rises, down to about $t = 50$. At the very
 # smallest $t$ hardly anything about the noise can be told from $x_t$, the right answer is nearly 0, and the few seconds of
 # training did not even teach it that. Something similar will show on digits.
 #
@@ -286,18 +286,18 @@ lines = {
 show(
     loss_plots.over_time(lines, y_label="error of the noise"),
     alt="Squared error of the noise over t, both axes logarithmic. The network's two lines, for training and for test digits, lie upon "
-    "each other and fall from about 0.1 to almost 0. The exact score of 5,000 digits is perfect on training digits below t = 200, "
-    "and on test digits its error climbs to over 50 at t = 10. From t = 600 on all four agree.",
+    "each other and fall from about 0.1 to almost 0. The exact score of 5,000 digits is perfect on training digits up to t = 300, "
+    "and on test digits its error climbs to over 50 at t = 10. From t = 600 on all four lie together.",
 )
 
 # %% [markdown]
 # Read this picture slowly; it holds the lesson.
 #
-# - **For $t \ge 600$ all agree.** So much noise hides what tells one 4 from another. The score only has to know what
+# - **From $t = 600$ on all agree.** So much noise hides what tells one 4 from another. The score only has to know what
 #   digits look like on the whole, and 5,000 examples say enough about that.
 # - **For small $t$ the exact score knows its own digits by heart**: error 0. Shown a digit that is not among them, it is
 #   worse than answering nothing (that would cost 1), by far: it takes the difference to its nearest digit for noise.
-# - **The network makes no difference** between training and test digits. At small $t$ it *disagrees with the exact score of
+# - **The network makes hardly any difference** between training and test digits. At small $t$ it *disagrees with the exact score of
 #   its training set*, and that disagreement is what we want. It is called **generalisation**.
 #
 # In pictures: a test digit, noised to some $t$, and what each of the two believes the clean digit to be, by Eq. (15).
@@ -388,14 +388,14 @@ show(
 
 # %% [markdown]
 # At $t = 600$ the two compasses nearly agree. At smaller $t$ each digit has its own basin: falling lines
-# through zero at $\lambda = 0$ and $\lambda = 1$, and a jump between them where the exact score changes its mind. The
+# that cross zero near $\lambda = 0$ and $\lambda = 1$ (the noise $\epsilon$ shifts both by the same amount), and a jump between them where the exact score changes its mind. The
 # network has been trained at those ends, and on the way from one to the other it has to make something up.
 #
 # ### Is the network's field a slope at all?
 #
 # A score is a gradient, and second derivatives may be taken in either order: the Jacobian $J_{ij} = \partial\epsilon_i /
-# \partial x_j$ of a true score is symmetric, $Jv = J^\top v$. No one told the network. We measure how much of $Jv$ is lost
-# when $J$ is turned over, for a random direction $v$:
+# \partial x_j$ of a true score is symmetric, $Jv = J^\top v$. No one told the network. We compare the antisymmetric part
+# with the symmetric one, $\|Jv - J^\top v\| / \|Jv + J^\top v\|$, for a random direction $v$ without its share that $J$ only stretches:
 
 # %% tags=["nbval-ignore-output"]
 for t in (20, 100, 300, 600):
@@ -404,10 +404,12 @@ for t in (20, 100, 300, 600):
     label = torch.full((2,), t)
     _, Jv = torch.autograd.functional.jvp(lambda x: net(x, label), x_t, v)  # noqa: B023
     _, JTv = torch.autograd.functional.vjp(lambda x: net(x, label), x_t, v)  # noqa: B023
+    Jv, JTv = (x - (x * v).sum() / (v * v).sum() * v for x in (Jv, JTv))  # v itself says nothing
     print(f"t = {t:3}: asymmetry {(Jv - JTv).norm() / (Jv + JTv).norm():.1%}")
 
 # %% [markdown]
-# Not zero, but a few per cent. The network's field is nearly the slope of something, without anyone having asked for it.
+# Not zero, but far below 1, which is what a matrix of independent random entries would give. The network's field comes near to
+# being the slope of something, without anyone having asked for it; nearest where the noise is small.
 #
 # ## Walking by the compass
 #
@@ -436,7 +438,8 @@ print(f"one step from 1: mean {x.mean().item():.2f}, standard deviation {x.std()
 #
 # $$v = \frac{s^2}{1 - \frac{h}{4 s^2}}.$$
 #
-# Always a bit too wide, and from $h = 4s^2$ on there is no such $v$: the walk explodes.
+# Always too wide: a little for small $h$, ten times for $h = 0.9 \cdot 4s^2$. From $h = 4s^2$ on there is no such $v$, and the walkers
+# spread without end.
 
 # %%
 for h in (0.01, 0.1, 0.5, 0.9, 1.1):
@@ -447,6 +450,8 @@ for h in (0.01, 0.1, 0.5, 0.9, 1.1):
 
 # %% [markdown]
 # ### Exercise 8.2 · One step
+#
+# Return where the walker is after one step from `x`. Here `score` is the score at $x$, already computed, and `z` the noise.
 #
 # <details><summary>Hint</summary>
 #
@@ -502,16 +507,17 @@ player(frames, alts, values=ends, label="steps")
 # - **Too small** ($h = 0.0005$): after 600 steps they are still on their way.
 # - **Too large** ($h = 0.14$): the narrow peak has $s^2 = 0.04$, so $h$ is almost $4s^2$. It cannot hold its walkers,
 #   and they gather on the broad peak, which should have only a quarter.
-# - **In between** ($h = 0.02$): each peak has its right form within 30 steps. But look at how many are on each.
+# - **In between** ($h = 0.02$): each peak has nearly its right form within 30 steps. But look at how many are on each.
 
 # %%
 truth = 0.25  # the weight of the broad peak
 x = walks["$h = 0.02$"][-1]
-began, now = ((x > 0.4).double().mean().item() for x in (start, x))
-print(f"right of the valley: {began:.1f} at the start, {now:.1f} after 600 steps, true {truth}")
+settled = walks["$h = 0.02$"][ends.index(30)]
+began, now = ((x > 0.27).double().mean().item() for x in (settled, x))  # where it is deepest
+print(f"right of the valley: {began:.2f} after 30 steps, {now:.2f} after 600, true {truth}")
 
 # %% [markdown]
-# The walkers keep the shares that they *started* with. To correct them, some must cross the valley, where the
+# Once they have settled, the walkers nearly keep their shares, which come from where they *started*. To correct them, some must cross the valley, where the
 # density is low and all arrows point away. They do cross, but rarely; with a deeper valley it would take
 # forever. In 784 dimensions it is hopeless: from a 1, no walk by the sharp score reaches a 7.
 #
@@ -541,7 +547,7 @@ print(
 #
 # With the trained network we can stay at one $t$ and let digits wander. Here $t = 450$. Left the states $x_t$, right
 # what the network sees in them. Drag the slider: on the left, noise remains noise. On the right, one digit turns into
-# another, by small changes, for at this $t$ the valleys between digits are shallow.
+# another, step by step, for at this $t$ the valleys between digits are shallow.
 
 # %% tags=["nbval-ignore-output"]
 t, c = 450, schedule.at(450)
@@ -602,7 +608,7 @@ print("Eq. (11) is a step along the score:", torch.allclose(by_score, p_mean_fro
 #
 # This is an ordinary differential equation, the **probability-flow ODE**. It gets simple in the right coordinates. Divide out the shrinking
 # of the image, $y = x_t/\sqrt{\bar\alpha_t}$, and measure time by the noise relative to the image, $\sigma =
-# \sqrt{(1-\bar\alpha_t)/\bar\alpha_t}$. Then Eq. (4) reads $y = x_0 + \sigma\,\epsilon$, and the ODE is
+# \sqrt{(1-\bar\alpha_t)/\bar\alpha_t}$ (not the $\sigma_t$ of Algorithm 2). Then Eq. (4) reads $y = x_0 + \sigma\,\epsilon$, and the ODE is
 #
 # $$\frac{\mathrm dy}{\mathrm d\sigma} = \epsilon_\theta(x_t, t).$$
 #
@@ -685,7 +691,7 @@ few = {
 }
 show(
     score_plots.paths(few, times, uneven, schedule=schedule),
-    alt="Fourteen paths each from t = 1000 on the left to 0 on the right, over the grey map of the density. Those of the SDE "
+    alt="Fourteen paths each from t = 1000 on the left to 10 on the right, over the grey map of the density. Those of the SDE "
     "jitter and cross; those of the ODE are smooth, never cross, and split between the two peaks.",
 )
 
@@ -767,8 +773,8 @@ for x, by_flow, exact_value in zip(
 show_source(flow_log_density)
 
 # %% [markdown]
-# (Two things are divided out there: the shrinking of $x$, as in $y$ above, and the pace. With $\ell = \log\sigma^2$ as the clock, the numbers to add up stay
-# small and smooth.)
+# (The code takes another clock, $\ell = \log\sigma^2$, because with it the numbers to add up are bounded and smooth. In this time $x$ has the velocity
+# $\frac12\big(\sqrt{1-\bar\alpha_t}\,\epsilon_\theta - (1-\bar\alpha_t)\,x\big)$. The second part is the shrinking; its divergence is known exactly.)
 #
 # ### Seven hundred and eighty-four derivatives
 #
@@ -812,18 +818,19 @@ for n in (25, 50):
     f = flow_bound(net, schedule, digits, timesteps=even_timesteps(schedule, n),
                    divergence=hutchinson(generator=seeded(22)), generator=seeded(21))  # fmt: skip
     print(f"ODE with {n} points: {[f'{bits:.2f}' for bits in f.total.tolist()]} bits/dim")
-parts["ODE"] = {"to name $x_1$": f.latent.mean().item(), "$L_0$": f.reconstruction.mean().item()}
+same_part = parts[names["posterior"]]["$L_0$"]  # one estimate for all three
+parts["ODE"] = {"to name $x_1$": f.latent.mean().item(), "$L_0$": same_part}
 show(
     score_plots.bits(parts),
-    alt="Three bars of bits per dimension, the mean of three test digits. L_0 is about the same in all. To name x_1 costs most by the bound "
+    alt="Three bars of bits per dimension, the mean of three test digits. L_0 is the same in all. To name x_1 costs most by the bound "
     "with beta, less with beta-tilde, and least by the ODE.",
 )
 
 # %% [markdown]
-# The network is the same, and so are the digits. The orange parts estimate the same $L_0$, with other draws of $x_1$. What differs is the account of $x_1$, the blue
+# The network is the same, and so are the digits and $L_0$, the orange part. What differs is the account of $x_1$, the blue
 # part, and the ODE's is the lowest. The bound averages over
 # walks of a thousand steps. It pays Jensen's gap for all of them, and for their fixed widths (lesson 03). The ODE has one path for each $x_1$, so what it says of
-# $x_1$ is no bound at all, but for the solver's error and the coin. Before you quote such a number, know what it is:
+# $\log p(x_1)$ is the value itself and not a bound, up to the solver's error and the coin's. Before you quote such a number, know what it is:
 #
 # - **a bound**, because of Jensen in the last step. The true $-\log P(x_0)$ is lower still;
 # - **an estimate** of that bound: one draw of $x_1$, one probe for each step, three digits. Other seeds move a digit's
@@ -867,9 +874,9 @@ for t in (400, 100, 10):
 
 # %% [markdown]
 # **... the encoder asks about the wrong $t$?** Going up from $t$ to $s$, Euler must ask the network about $x_t$ *at t*. Code for
-# inverting DDIM has used the position in the list of timesteps, or the time of the other end
-# ([Stability-AI/stablediffusion #226](https://github.com/Stability-AI/stablediffusion/issues/226),
-# [huggingface/diffusers #5832](https://github.com/huggingface/diffusers/issues/5832)). The encoded noise still looks like noise. The check that finds
+# inverting DDIM has used the position in the list of timesteps, or the time of the other end (see the pull requests
+# [Stability-AI/stablediffusion #226](https://github.com/Stability-AI/stablediffusion/pull/226) and
+# [huggingface/diffusers #5832](https://github.com/huggingface/diffusers/pull/5832)). The encoded noise still looks like noise. The check that finds
 # it is the one above: encode, decode, and see whether the error falls as the grid gets finer.
 #
 # ## Summary
@@ -879,9 +886,9 @@ for t in (400, 100, 10):
 # | the score | $\nabla_x\log q(x)$: which way it gets more probable. No normalising constant |
 # | noise and score | $\epsilon_\theta \approx -\sqrt{1-\bar\alpha_t}\,\nabla\log q(x_t)$: the average noise, turned round and scaled |
 # | exact score of the training set | a photocopier. The network agrees at large $t$, differs at small $t$: generalisation |
-# | Langevin | $x + \frac h2 s + \sqrt h\,z$; too wide by $1/(1-\frac{h}{4s^2})$; slow across valleys, hence many noise levels |
+# | Langevin | $x + \frac h2 \nabla\log q(x) + \sqrt h\,z$; on a bell of variance $s^2$ too wide by $1/(1-\frac{h}{4s^2})$; slow across valleys, hence many noise levels |
 # | reverse SDE | half a pull, a whole score, noise: DDPM is its discretisation |
 # | probability-flow ODE | $\mathrm dy/\mathrm d\sigma = \epsilon_\theta$: same densities, no noise, both directions. DDIM is Euler's method on it |
-# | likelihood | add up the divergence along the path; on digits lower than the bound of Eq. (5), for the same network |
+# | likelihood | add up the divergence along the path; our three digits then cost less to name than by the bound of Eq. (5) |
 #
 # An ODE can be solved in few steps by good solvers. That is why nobody waits for a thousand steps any more: lesson 09.
