@@ -233,12 +233,12 @@ def test_the_weights_of_the_course_are_sampled_by_default():
         assert bright > 200
 
 
-@pytest.mark.parametrize("digit", [2, 7])
+@pytest.mark.parametrize("digit", [3, 6])
 def test_the_course_draws_the_digit_that_is_asked_for(digit):
-    assert sample(*QUICKLY, "--label", str(digit)) == 0
+    assert sample("--n", "9", *QUICKLY, "--label", str(digit)) == 0
     cells = pixels("samples.png").unfold(0, 30, 30).unfold(1, 30, 30)[..., 1:-1, 1:-1]
-    digits = cells.reshape(4, 1, 28, 28)[:3]  # the fourth place is empty
-    assert (read(load_classifier(), digits).labels == digit).sum() >= 2
+    labels = read(load_classifier(), cells.reshape(9, 1, 28, 28)).labels
+    assert (labels == digit).sum() >= 7  # it is heard in 94 cases out of a hundred
 
 
 @pytest.mark.parametrize(("name", "more"), [("mnist", []), ("mnist-labels", ["--label", "data"])])

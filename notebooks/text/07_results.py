@@ -250,8 +250,9 @@ show(
 )
 
 # %% [markdown]
-# Told the digit, the same network breaks fewer of them. **Much of what looked like bad handwriting was indecision.** Keep it
-# in mind for the last section, which asks *when* a chain decides, and for lesson 10, where the label becomes a steering wheel.
+# A hundred of each are too few to be sure, as you now know how to tell. With a thousand of each (50 steps, with `eta=1`) we
+# found 90.7 % ± 0.9 and 96.8 % ± 0.6, and that *is* a difference: told the digit, the same network breaks a third as many.
+# **Most of what looked like bad handwriting was indecision.** Keep it in mind for the last section, which asks *when* a chain decides, and for lesson 10, where the label becomes a steering wheel.
 #
 # ### All ten of them?
 #
