@@ -185,7 +185,8 @@ def test_the_even_grid(make, n):
         assert (level[t] - level[s]).item() <= wide + 2 * steps[max(s - 2, 0) : t].max().item()
 
 
-def test_a_grid_of_one():
+def test_a_grid_of_two_times_and_of_one():
+    assert even_timesteps(STEEP, 2) == [1, STEEP.T]
     assert even_timesteps(NoiseSchedule([0.0, 0.9]), 1) == [1]
     states = list(probability_flow(network, STEEP, images(2, 2), timesteps=[4]))
     assert [state.t for state in states] == [4]

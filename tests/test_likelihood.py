@@ -190,6 +190,7 @@ def test_to_name_one_of_two_levels_takes_the_log_of_its_share():
     tilde = betas[1] / (1 - (1 - betas[1]) * (1 - betas[2])) * betas[2]
     hit = 0.5 * math.erfc(-1 / 255 / math.sqrt(2 * tilde))  # the bins at the ends are half open
     oracles.agree(found.reconstruction, -math.log2(hit), atol=1e-6)
+    oracles.agree(found.total, found.latent + found.reconstruction, rtol=1e-15)
 
 
 def test_it_is_a_bound_on_the_models_own_probability():

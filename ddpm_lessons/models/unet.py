@@ -67,7 +67,8 @@ class UNet(nn.Module):
         rows = self._rows(labels, t)
         if rows is not None:
             emb = emb + self.label(rows)
-        h = self.stem(x_t).contiguous(memory_format=self.order)  # (B, 16, 28, 28)
+        h = self.stem(x_t)                              # (B, 16, 28, 28)
+        h = h.contiguous(memory_format=self.order)
 
         skips = []
         for level in self.down:                         # the encoder: 28 -> 14 -> 7

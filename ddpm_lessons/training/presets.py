@@ -45,6 +45,8 @@ class Preset:
             raise ValueError(f"fields is {fields!r}, expected those of a Preset") from error
 
 
+SHIPPED = UNetConfig(widths=(32, 96, 160), blocks=(2, 2, 2))  # of the weights of the course
+
 PRESETS = {
     "tiny": Preset(
         about="seconds, for tests: everything runs, and the digits are noise",
@@ -66,7 +68,7 @@ PRESETS = {
         steps=20 * 938,
         decay=0.25,
         half=True,
-        model=UNetConfig(widths=(32, 96, 160), blocks=(2, 2, 2)),
+        model=SHIPPED,
     ),
     "mnist-labels": Preset(
         about="10 epochs with labels, begun with --start from the weights of mnist",
@@ -74,7 +76,7 @@ PRESETS = {
         decay=0.6,
         label_dropout=0.2,
         half=True,
-        model=UNetConfig(widths=(32, 96, 160), blocks=(2, 2, 2), num_classes=10),
+        model=dataclasses.replace(SHIPPED, num_classes=10),
     ),
     "gpu": Preset(
         about="the article's 20 epochs with a wider network, for a GPU",

@@ -488,7 +488,7 @@ show(
         {name: (ts, loss[name].tolist()) for name in cuts}, x_label="$t$", y_label="loss at $t$"
     ),
     alt="The loss over t on a logarithmic scale. The whole network falls from the left to far below 0.01 on the right. "
-    "Without the finest skip it stays between 0.5 and 2. Without the skip at 14 x 14 it lies between. Without the bottom it is "
+    "Without the finest skip it stays between 1 and 3. Without the skip at 14 x 14 it lies between. Without the bottom it is "
     "close to the whole at both ends and above it in the middle.",
 )
 
