@@ -8,12 +8,15 @@ equation.
 import functools
 import inspect
 import operator
+import reprlib
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 EpsModel = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> eps, with t (B,) int64 in 1..T
+# One generator for a whole batch, or one for each image: then no image depends on its neighbours.
+Randomness = torch.Generator | Sequence[torch.Generator] | None
 
 
 def equation(function: Callable) -> Callable:
@@ -133,11 +136,20 @@ def check_number(name: str, value: object, interval: str) -> None:
         raise ValueError(f"{name} is {value!r}, expected a number in {interval}")
 
 
-def check_generator(generator: object) -> None:
-    """Raise ValueError unless `generator` is None or a torch.Generator (a bare seed is neither)."""
-    if not (generator is None or isinstance(generator, torch.Generator)):
-        expected = "None or a torch.Generator: torch.Generator().manual_seed(0)"
-        raise ValueError(f"generator is {generator!r}, expected {expected}")
+def check_generator(generator: object, *, images: int | None = None) -> None:
+    """Raise ValueError unless `generator` is None or a torch.Generator (a bare seed is neither).
+
+    images: how many there are, where the generator may also be a list with one for each.
+    """
+    if generator is None or isinstance(generator, torch.Generator):
+        return
+    expected = "None or a torch.Generator: torch.Generator().manual_seed(0)"
+    if images is not None:
+        expected += f", or a list of {images}, one for each image"
+        listed = isinstance(generator, Sequence) and len(generator) == images
+        if listed and all(isinstance(one, torch.Generator) for one in generator):
+            return
+    raise ValueError(f"generator is {reprlib.repr(generator)}, expected {expected}")
 
 
 def check_loop(eps_model: object, schedule: object, generator: object) -> None:
@@ -171,13 +183,16 @@ def as_float64(name: str, value: object) -> Tensor:
         raise ValueError(f"{name} is {value!r}, expected numbers") from None
 
 
-def randn_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def randn_like(x: Tensor, generator: Randomness = None) -> Tensor:
     """Standard normal noise in the shape, dtype and device of `x`.
 
     It is drawn on the generator's device and then moved, so that a CPU generator gives every
     machine the same noise; without a generator it comes from the global one of x's device.
     """
-    check_generator(generator)
+    check_generator(generator, images=len(x) if x.ndim else None)
+    if isinstance(generator, Sequence):
+        draws = [randn_like(image, own) for image, own in zip(x, generator, strict=True)]
+        return torch.stack(draws)
     device = x.device if generator is None else generator.device
     return torch.randn(x.shape, dtype=x.dtype, device=device, generator=generator).to(x.device)
 

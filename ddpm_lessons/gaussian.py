@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ddpm_lessons.door import check_number, check_same, fits, randn_like
+from ddpm_lessons.door import Randomness, check_number, check_same, fits, randn_like
 
 
 class Gaussian(NamedTuple):
@@ -15,9 +15,10 @@ class Gaussian(NamedTuple):
     mean: float | Tensor
     var: float | Tensor
 
-    def sample(self, generator: torch.Generator | None = None) -> float | Tensor:
+    def sample(self, generator: Randomness = None) -> float | Tensor:
         """One draw, mean + sqrt(var) z, in the shape of the mean; the mean itself where var = 0.
 
+        generator: one, or for a batch a list with one for each image.
         Raises ValueError where var is negative or does not fit the mean.
         """
         check_gaussian("", self, "[0, inf)")

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from ddpm_lessons.door import (
     EpsModel,
+    Randomness,
+    check_generator,
     check_images,
     check_index,
     check_loop,
@@ -41,16 +42,15 @@ def ddpm(
     *,
     variance: str = "beta",
     clip_x0: float | None = None,
-    generator: torch.Generator | None = None,
+    generator: Randomness = None,
 ) -> Iterator[Step]:
     """Algorithm 2: ancestral sampling. Yields T + 1 states, t = T ... 0, by T calls of eps_model.
 
     x_T is (B, ...) noise; `variance` and `clip_x0` as in `p_step`; noise is drawn for the whole
-    batch at each t > 1, and none at t = 1. Raises ValueError, at the first step, where an argument
-    does not fit.
+    batch at each t > 1, and none at t = 1, from one generator, or from a list with one for each
+    image. Raises ValueError, at the first step, where an argument does not fit.
     """
-    check_loop(eps_model, schedule, generator)
-    check_images("x_T", x_T)
+    _check(eps_model, schedule, x_T, generator)
     x = x_T
     for t in range(schedule.T, 0, -1):
         eps = predict_noise(eps_model, x, t)
@@ -69,7 +69,7 @@ def ddim(
     timesteps: Sequence[int] | None = None,
     eta: float = 0.0,
     clip_x0: float | None = None,
-    generator: torch.Generator | None = None,
+    generator: Randomness = None,
 ) -> Iterator[Step]:
     """DDIM (Song, Meng & Ermon 2021, Eq. 12): jumps over a sub-grid of 1..T, from T to 0.
 
@@ -79,8 +79,7 @@ def ddim(
     `ddpm(variance="posterior")`. Exactly one call of eps_model a grid point. Raises ValueError, at
     the first step, where an argument does not fit.
     """
-    check_loop(eps_model, schedule, generator)
-    check_images("x_T", x_T)
+    _check(eps_model, schedule, x_T, generator)
     check_number("eta", eta, "[0, 1]")
     T = schedule.T
     grid = _even_grid(T, steps) if timesteps is None else _check_grid(T, timesteps)
@@ -97,6 +96,12 @@ def ddim(
 
 
 SAMPLERS = {"ddpm": ddpm, "ddim": ddim}
+
+
+def _check(eps_model: object, schedule: object, x_T: object, generator: object) -> None:
+    check_loop(eps_model, schedule, None)
+    check_images("x_T", x_T)
+    check_generator(generator, images=len(x_T))
 
 
 def _even_grid(T: int, steps: int) -> list[int]:

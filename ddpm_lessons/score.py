@@ -5,11 +5,11 @@ A network that predicts the noise has learnt it, but for a factor; Langevin dyna
 
 from collections.abc import Callable, Iterator
 
-import torch
 from torch import Tensor
 
 from ddpm_lessons.door import (
     EpsModel,
+    Randomness,
     check_generator,
     check_images,
     check_index,
@@ -63,7 +63,7 @@ def langevin(
     *,
     step_size: float,
     steps: int,
-    generator: torch.Generator | None = None,
+    generator: Randomness = None,
 ) -> Iterator[Tensor]:
     """Langevin dynamics: x <- x + step_size / 2 score(x) + sqrt(step_size) z, z from N(0, I).
 
@@ -78,7 +78,7 @@ def langevin(
     check_images("x", x)
     check_number("step_size", step_size, "(0, inf)")
     steps = check_index("steps", steps, 0, 10**9)
-    check_generator(generator)
+    check_generator(generator, images=len(x))
     yield x
     for _ in range(steps):
         slope = score(x)

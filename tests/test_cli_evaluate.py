@@ -12,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_lessons.cli import chunks, evaluate, main, network, report
-from ddpm_lessons.cli.chunks import Chunks, fingerprint, stream
+from ddpm_lessons.cli import chunks, evaluate, main, report, streams
+from ddpm_lessons.cli.chunks import Chunks, fingerprint
+from ddpm_lessons.cli.streams import choose_labels, stream
 from ddpm_lessons.cli.tables import markdown
 from ddpm_lessons.data import Digits, load_mnist
 from ddpm_lessons.evaluation import (
@@ -294,10 +295,11 @@ def test_the_network_is_told_the_labels_that_are_reported(label, labelled, monke
 
 
 def test_data_asks_for_each_digit_as_often_as_it_occurs():
-    labels = network.choose_labels("data", 20_000, torch.Generator().manual_seed(0))
+    labels = choose_labels("data", 0, range(20_000))
     real = load_mnist("train").labels
     shares = [torch.bincount(x, minlength=10) / len(x) for x in (labels, real)]
     assert torch.allclose(*shares, atol=4 * (0.1 * 0.9 / 20_000) ** 0.5)
+    assert torch.equal(choose_labels("data", 0, range(7, 19)), labels[7:19])
 
 
 def test_labels_for_a_network_without_are_refused(command, capsys):
@@ -330,11 +332,44 @@ def test_the_compiled_network_draws_the_same(command, finished, monkeypatch):
 
 
 def test_seeds_uses_and_pieces_have_noise_of_their_own():
-    asked = [(s, name, i) for s in (0, 1) for name in chunks.STREAMS for i in (0, 1)]
+    asked = [(s, name, i) for s in (0, 1) for name in streams.STREAMS for i in (0, 1)]
     draws = {torch.rand(3, generator=stream(*one)).sum().item() for one in asked}
     assert len(draws) == len(asked)
     again = [torch.rand(3, generator=stream(0, "bound", 1)) for _ in range(2)]
     assert torch.equal(*again)
+
+
+def test_ten_thousand_samples_have_ten_thousand_seeds():
+    """Drawn by chance out of 2**32, two would be equal in one case of 86."""
+    assert len({stream(0, "samples", i).initial_seed() for i in range(10_000)}) == 10_000
+
+
+@pytest.mark.parametrize("label", [None, "data"])
+def test_a_sample_is_the_same_in_pieces_of_any_size_and_from_the_other_command(label, labelled):
+    """Where noise is drawn for a batch, a seed means another digit in every size of batch."""
+    words = ["--checkpoint", labelled, "--device", "cpu", "--clip", "1"]
+    words += ["--label", label] if label else []
+    shape = ["--n", "10", "--bound-images", "0", "--float32"]
+    for chunk in ("10", "3"):
+        assert main(["evaluate", *words, *shape, "--chunk", chunk, "--out", chunk]) == 0
+    pieces = [read_tensors(f"3/samples-000{i}.safetensors", chunks.FORMAT)[0] for i in range(4)]
+    whole, _ = read_tensors("10/samples-0000.safetensors", chunks.FORMAT)
+    assert whole["images"].float().std() > 30
+    for name, together in whole.items():
+        apart = torch.cat([piece[name] for piece in pieces])[:10]
+        assert (apart.int() - together.int()).abs().max() <= 1  # grey level
+    assert main(["sample", *words, "--n", "4", "--scale", "1", "--out", "four.png"]) == 0
+    with Image.open("four.png") as image:
+        cells = torch.tensor(np.array(image)).unfold(0, 30, 30).unfold(1, 30, 30)
+    drawn = cells.reshape(4, 1, 30, 30)[..., 1:-1, 1:-1]
+    assert (drawn.int() - whole["images"][:4].int()).abs().max() <= 1
+
+
+def test_pieces_of_an_older_form_are_refused(command, folder, monkeypatch, capsys):
+    """They hold other samples."""
+    monkeypatch.setattr(chunks, "FORMAT", "ddpm_lessons.chunk/3")
+    assert main(command()) == 2
+    assert "was made with format 'ddpm_lessons.chunk/2', expected" in capsys.readouterr().err
 
 
 def test_a_fingerprint_tells_weights_and_schedules_apart(weights):
@@ -351,7 +386,7 @@ def test_a_piece_of_another_kind_is_refused(tmp_path, weights):
     (tmp_path / "samples-0000.safetensors").write_bytes(data)
     with pytest.raises(CheckpointError, match=r"its format is 'ddpm_lessons.weights/1'"):
         pieces.read(0)
-    with pytest.raises(ValueError, match="made with seed None, expected 0"):
+    with pytest.raises(ValueError, match=r"made with format 'ddpm_lessons\.weights/1', expected"):
         Chunks(tmp_path, "samples", {"seed": 0})
 
 

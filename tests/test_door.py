@@ -43,6 +43,19 @@ def test_noise_from_a_generator_leaves_the_global_one_alone():
     oracles.agree(randn_like(torch.zeros(5)), expected)  # without one, the global one serves
 
 
+def test_a_list_of_generators_gives_each_image_the_noise_of_its_own():
+    x = torch.zeros(3, 2, 4, dtype=torch.float64)
+    z = randn_like(x, [seeded(5), seeded(6), seeded(7)])
+    for i, image in enumerate(z):
+        oracles.agree(image, torch.randn(2, 4, dtype=torch.float64, generator=seeded(5 + i)))
+    with pytest.raises(
+        ValueError, match=r"expected None or a torch\.Generator.* list of 3, one for"
+    ):
+        randn_like(x, [seeded()] * 2)
+    with pytest.raises(ValueError, match=r"0\)$"):  # a number has no images
+        Gaussian(0.5, 0.1).sample([seeded()])
+
+
 def test_a_seed_is_no_generator():
     with pytest.raises(ValueError, match=r"generator is 0, expected None or a torch\.Generator"):
         randn_like(torch.zeros(2), 0)

@@ -152,16 +152,32 @@ def test_the_generator_decides_everything(name):
     assert torch.equal(x_T, copy)  # and x_T is left as it was
 
 
-def test_an_image_does_not_depend_on_its_neighbours(monkeypatch):
-    """Noise is drawn for the whole batch, so the same seed gives image 0 other noise in a larger
-    batch; with the same noise it is the same image.
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_with_a_generator_for_each_image_no_image_depends_on_its_neighbours(name):
+    """One generator hands out the noise of the whole batch: then a seed gives image 0 other noise
+    in a larger batch.
     """
+    options = {"eta": 1.0, "steps": 10} if name == "ddim" else {}
     schedule, x_T = linear_schedule(10, 0.01, 0.6), images(4, 3)
-    noise = [images(4, 3, seed=i) for i in range(9)]
-    monkeypatch.setattr(torch, "randn", oracles.ScriptedNoise(noise))
-    together = last(ddpm(network, schedule, x_T))
-    monkeypatch.setattr(torch, "randn", oracles.ScriptedNoise(z[:1] for z in noise))
-    oracles.agree(last(ddpm(network, schedule, x_T[:1])), together[:1], rtol=1e-13)
+
+    def drawn(numbers: list[int], generators: object) -> Tensor:
+        sampler = SAMPLERS[name]
+        return last(sampler(network, schedule, x_T[numbers], generator=generators, **options))
+
+    together = drawn([0, 1, 2, 3], [seeded(i) for i in range(4)])
+    for numbers in ([0], [2, 1], [3, 0, 2]):
+        apart = drawn(numbers, [seeded(i) for i in numbers])
+        oracles.agree(apart, together[numbers], rtol=1e-13)
+    for i in range(4):  # and its noise is what its generator draws alone
+        oracles.agree(drawn([i], seeded(i)), together[[i]], rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("wrong", [[], [0, 1], [torch.Generator()], [torch.Generator()] * 3])
+def test_a_list_of_generators_has_one_for_each_image(name, wrong):
+    steps = SAMPLERS[name](network, linear_schedule(10), images(2, 3), generator=wrong)
+    with pytest.raises(ValueError, match=r"generator is \[.*expected None .* list of 2, one for"):
+        next(steps)
 
 
 class Net(nn.Module):

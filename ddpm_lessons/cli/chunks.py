@@ -4,15 +4,12 @@ import hashlib
 import re
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ddpm_lessons.models import Pretrained
 from ddpm_lessons.models.storage import read_header, read_tensors, write_tensors
 
-FORMAT = "ddpm_lessons.chunk/1"
-STREAMS = ("samples", "bound", "floor", "bootstrap", "labels")  # the uses of randomness, kept apart
+FORMAT = "ddpm_lessons.chunk/2"  # 2: every sample has a generator of its own
 
 
 class Chunks:
@@ -46,19 +43,13 @@ class Chunks:
         return self.folder / f"{self.name}-{i:04}.safetensors"
 
     def _check(self, path: Path, header: dict) -> None:
-        found = header.get("settings", {})
-        for key, value in self.settings.items():
+        found = {"format": header.get("format"), **header.get("settings", {})}
+        for key, value in {"format": FORMAT, **self.settings}.items():
             if found.get(key) != value:
                 remedy = "choose another folder by --out, or delete this one"
                 raise ValueError(
                     f"{path} was made with {key} {found.get(key)!r}, expected {value!r}; {remedy}"
                 )
-
-
-def stream(seed: int, name: str, index: int = 0) -> torch.Generator:
-    """A generator of its own for each seed, use and piece, all of them independent."""
-    sequence = np.random.SeedSequence([seed, STREAMS.index(name), index])
-    return torch.Generator().manual_seed(int(sequence.generate_state(1)[0]))
 
 
 def fingerprint(network: Pretrained) -> str:

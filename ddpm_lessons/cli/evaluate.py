@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ddpm_lessons.cli.chunks import Chunks, fingerprint, stream
+from ddpm_lessons.cli.chunks import Chunks, fingerprint
 from ddpm_lessons.cli.network import (
     add_network,
     choose_knobs,
-    choose_labels,
     choose_network,
+    device_of,
+    draw,
     tell,
 )
 from ddpm_lessons.cli.options import add_device, choose_device, whole
 from ddpm_lessons.cli.report import Samples, measure, recall, write_pictures
-from ddpm_lessons.cli.sample import SIZE
+from ddpm_lessons.cli.streams import choose_labels, stream
 from ddpm_lessons.cli.tables import as_json, markdown
 from ddpm_lessons.data import load_mnist, to_uint8
 from ddpm_lessons.door import EpsModel
@@ -28,7 +29,6 @@ from ddpm_lessons.models import Pretrained
 from ddpm_lessons.models.compiled import Compiled
 from ddpm_lessons.models.storage import write_atomically
 from ddpm_lessons.posterior import VARIANCES
-from ddpm_lessons.sampler import SAMPLERS
 from ddpm_lessons.training import MixedPrecision
 
 BOUND_CHUNK = 100  # images; their noise predictions for T = 1000 take 300 MB
@@ -136,22 +136,17 @@ def pieces(n: int, size: int) -> int:
 
 def draw_samples(options: argparse.Namespace, network: Pretrained, chunks: Chunks) -> None:
     """Make this part's missing samples, as 8-bit images."""
-    T, device = network.schedule.T, next(network.eps_model.parameters()).device
-    shape = (options.chunk, network.config.channels, SIZE, SIZE)
-    bfloat16, sampler = chunks.settings["dtype"] == "bfloat16", SAMPLERS[options.sampler]
-    precision = MixedPrecision(device, enabled=bfloat16)
-    if options.compile:
-        network = network._replace(eps_model=Compiled(network.eps_model))
+    T, bfloat16 = network.schedule.T, chunks.settings["dtype"] == "bfloat16"
+    precision = MixedPrecision(device_of(network), enabled=bfloat16)
+    fast = network._replace(eps_model=Compiled(network.eps_model)) if options.compile else network
     todo = _mine(chunks.missing(pieces(options.n, options.chunk)), options.part)
     # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
     with tqdm(total=T * len(todo), unit="t", desc="samples", delay=0.5, dynamic_ncols=True) as bar:
         for done, i in enumerate(todo):
-            generator = stream(options.seed, "samples", i)
-            x_T = torch.randn(shape, generator=generator).to(device)
-            labels = choose_labels(options.label, len(x_T), stream(options.seed, "labels", i))
-            eps_model = _asked(tell(network, labels), precision)
-            knobs = choose_knobs(options)
-            for step in sampler(eps_model, network.schedule, x_T, generator=generator, **knobs):
+            numbers = range(i * options.chunk, (i + 1) * options.chunk)
+            labels = choose_labels(options.label, options.seed, numbers)
+            eps_model = _asked(tell(fast, labels), precision)
+            for step in draw(options, network, numbers, eps_model=eps_model):
                 bar.update(T * done + T - step.t - bar.n)
             told = {} if labels is None else {"labels": labels}
             chunks.write(i, {"images": to_uint8(step.x), **told})
@@ -162,7 +157,7 @@ def draw_bounds(options: argparse.Namespace, network: Pretrained, chunks: Chunks
 
     The test set's first half is the easier one: the first images of it would flatter.
     """
-    device = next(network.eps_model.parameters()).device
+    device = device_of(network)
     test = load_mnist("test")
     order = torch.randperm(len(test), generator=stream(options.seed, "bound"))
     todo = _mine(chunks.missing(pieces(options.bound_images, BOUND_CHUNK)), options.part)

@@ -3,21 +3,23 @@
 import argparse
 import functools
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ddpm_lessons.cli.options import number, whole
-from ddpm_lessons.data import load_mnist
-from ddpm_lessons.door import EpsModel
+from ddpm_lessons.cli.streams import streams
+from ddpm_lessons.door import EpsModel, randn_like
 from ddpm_lessons.models import Pretrained, load_pretrained, load_weights
 from ddpm_lessons.models.storage import read_header
-from ddpm_lessons.sampler import SAMPLERS
+from ddpm_lessons.sampler import SAMPLERS, Step
 from ddpm_lessons.training import load_network
 from ddpm_lessons.training.checkpoint import CHECKPOINT
 
 NOT_RAW = "--raw is for training checkpoints; other files hold one set of weights"
+SIZE = 28  # height and width of MNIST's digits
 KNOBS = ("steps", "eta", "variance")  # options that some sampler has
 
 
@@ -67,20 +69,16 @@ def label(text: str) -> int | str:
     return text if text == "data" else int(text)
 
 
-def choose_labels(label: int | str | None, n: int, generator: torch.Generator) -> Tensor | None:
-    """n labels as --label says, (n,) int64; None without."""
-    if label == "data":
-        labels = load_mnist("train").labels
-        return labels[torch.randint(len(labels), (n,), generator=generator)]
-    return None if label is None else torch.full((n,), label)
-
-
 def tell(network: Pretrained, labels: Tensor | None) -> EpsModel:
     """The network, told the labels of the images that it will be asked about."""
     if labels is None:
         return network.eps_model
-    device = next(network.eps_model.parameters()).device
-    return functools.partial(network.eps_model, labels=labels.to(device))
+    return functools.partial(network.eps_model, labels=labels.to(device_of(network)))
+
+
+def device_of(network: Pretrained) -> torch.device:
+    """Where its weights are."""
+    return next(network.eps_model.parameters()).device
 
 
 def choose_knobs(options: argparse.Namespace) -> dict:
@@ -96,3 +94,17 @@ def choose_knobs(options: argparse.Namespace) -> dict:
         if name in known
     }
     return {**knobs, "clip_x0": options.clip}
+
+
+def draw(
+    options: argparse.Namespace, network: Pretrained, numbers: range, *, eps_model: EpsModel
+) -> Iterator[Step]:
+    """The chains of the samples with these numbers, by the sampler that the options name.
+
+    eps_model: that of `network`, as it shall be asked: told labels, in another precision.
+    """
+    generators = streams(options.seed, "samples", numbers)
+    shape = (len(numbers), network.config.channels, SIZE, SIZE)
+    x_T = randn_like(torch.empty(shape, device=device_of(network)), generators)
+    sampler, knobs = SAMPLERS[options.sampler], choose_knobs(options)
+    return sampler(eps_model, network.schedule, x_T, generator=generators, **knobs)

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ddpm_lessons.cli.chunks import stream
 from ddpm_lessons.cli.sample import LINE, encode, grid
+from ddpm_lessons.cli.streams import stream
 from ddpm_lessons.data import load_mnist, to_model_range
 from ddpm_lessons.evaluation import (
     Neighbours,

@@ -11,14 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from ddpm_lessons.cli.network import add_network, choose_knobs, choose_labels, choose_network, tell
+from ddpm_lessons.cli.network import add_network, choose_network, draw, tell
 from ddpm_lessons.cli.options import add_device, choose_device, picture, whole
+from ddpm_lessons.cli.streams import choose_labels
 from ddpm_lessons.data import to_uint8
 from ddpm_lessons.models import Pretrained
 from ddpm_lessons.models.storage import write_atomically
-from ddpm_lessons.sampler import SAMPLERS
 
-SIZE = 28  # height and width of MNIST's digits
 FRAMES = 50  # of the GIF, evenly spread over t
 FRAME, PAUSE = 60, 2000  # milliseconds that a frame and the last frame are shown
 LINE = 96  # grey level between the images of a grid
@@ -41,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     device = choose_device(options.device)
     network = choose_network(options, device)
     print(f"{options.n} images by {options.sampler} on {device}, seed {options.seed}")
-    states = [grid(x, options.scale) for x in _chain(options, network, device)]
+    states = [grid(x, options.scale) for x in _chain(options, network)]
     write_atomically(options.out, encode(states[-1:], "PNG"))
     print(options.out)
     if options.gif:
@@ -66,15 +65,11 @@ def grid(x: Tensor, scale: int = 1, *, columns: int | None = None) -> Image.Imag
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
-def _chain(options: argparse.Namespace, network: Pretrained, device: torch.device) -> list[Tensor]:
+def _chain(options: argparse.Namespace, network: Pretrained) -> list[Tensor]:
     """The states to draw: the last one, and for a GIF about 50 before it."""
-    sampler, T = SAMPLERS[options.sampler], network.schedule.T
-    generator = torch.Generator().manual_seed(options.seed)  # on the CPU: the same everywhere
-    shape = (options.n, network.config.channels, SIZE, SIZE)
-    x_T = torch.randn(shape, generator=generator).to(device)
-    eps_model = tell(network, choose_labels(options.label, options.n, generator))
-    knobs = choose_knobs(options)
-    steps = sampler(eps_model, network.schedule, x_T, generator=generator, **knobs)
+    T, numbers = network.schedule.T, range(options.n)
+    eps_model = tell(network, choose_labels(options.label, options.seed, numbers))
+    steps = draw(options, network, numbers, eps_model=eps_model)
     drawn, shown = [], -1
     # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
     with tqdm(total=T, unit="t", dynamic_ncols=True, delay=0.5) as bar:

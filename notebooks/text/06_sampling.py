@@ -869,13 +869,15 @@ start = torch.randn(2, 1, generator=noise_of(0), dtype=torch.float64)
 tiny = world.eps_model(ten)
 alone, again = (list(ddpm(tiny, ten, start[:1], generator=noise_of(3)))[-1].x for _ in range(2))
 pair = list(ddpm(tiny, ten, start, generator=noise_of(3)))[-1].x
+own = list(ddpm(tiny, ten, start, generator=[noise_of(3), noise_of(4)]))[-1].x
 print("the same seed, the same batch:", torch.equal(alone, again))
 print("the same seed, a larger batch:", torch.equal(alone[0], pair[0]))
+print("a seed for each image of it:  ", torch.equal(alone[0], own[0]))
 
 # %% [markdown]
 # That is how `torch.randn` works: it hands out one long stream of numbers. It is no error, but it surprises people who want to redraw one
-# picture of a grid. Either draw the whole grid again, or give every image a generator and a loop of its own, as we did for the row *same z, other
-# $x_T$*.
+# picture of a grid. The last line is the remedy: a list of generators, one for each image. With it no image depends on its neighbours.
+# `python -m ddpm_lessons sample` does that, so `--n 4` and `--n 64` begin with the same four digits.
 #
 # ## The price
 #
