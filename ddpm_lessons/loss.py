@@ -27,26 +27,36 @@ def simple_loss(
     schedule: NoiseSchedule,
     x_0: Tensor,
     *,
+    noise: tuple[Tensor, Tensor] | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Eq. (14): L_simple = E ||eps - eps_theta(x_t, t)||^2.
 
-    One t, uniform in 1..T, and one eps from N(0, I) for each image. The mean over entries, not the
-    sum, as in the paper's code: a network that always answers 0 scores 1. x_0 is (B, ...); returns
-    a scalar in at least float32. Raises ValueError where the shapes do not match.
+    One t, uniform in 1..T, and one eps from N(0, I) for each image: `draw_noise`, unless they are
+    given as `noise`. The mean over entries, not the sum, as in the paper's code: a network that
+    always answers 0 scores 1. x_0 is (B, ...); returns a scalar in at least float32. Raises
+    ValueError where the shapes do not match.
     """
     check_loop(eps_model, schedule, generator)
     check_images("x_0", x_0, look=getattr(x_0, "is_cpu", False))  # no wait in a training step
-    device = torch.device("cpu") if generator is None else generator.device
-    size = (len(x_0),)
-    t = torch.randint(1, schedule.T + 1, size, generator=generator, device=device)  # 1 ... T
-    eps = randn_like(x_0, generator)
+    t, eps = draw_noise(schedule, x_0, generator) if noise is None else noise
     x_t = q_sample(x_0, schedule.at(t, like=x_0), eps)
     predicted = eps_model(x_t, t.to(x_0.device))
     check_answer(predicted, x_t)
     return torch.nn.functional.mse_loss(
         predicted.to(torch.promote_types(x_0.dtype, torch.float32)), eps
     )
+
+
+def draw_noise(
+    schedule: NoiseSchedule, x_0: Tensor, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """What chance has to decide for Eq. (14): t, (B,) int64, uniform in 1..T, on the generator's
+    device, and eps from N(0, I), like x_0.
+    """
+    device = torch.device("cpu") if generator is None else generator.device
+    t = torch.randint(1, schedule.T + 1, (len(x_0),), generator=generator, device=device)
+    return t, randn_like(x_0, generator)
 
 
 class Bound(NamedTuple):

@@ -187,8 +187,10 @@ BUGS = [
         "one t for the whole batch",
         "a broadcast that goes unseen",
         "loss",
-        ("size = (len(x_0),)", "size = (1,)"),
-        ("device=device)  # 1 ... T", "device=device).expand(len(x_0))"),
+        (
+            "(len(x_0),), generator=generator, device=device)",
+            "(1,), generator=generator).expand(len(x_0))",
+        ),
     ),
     bug(
         "the sum where the text has a mean",

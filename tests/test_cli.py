@@ -22,7 +22,7 @@ from ddpm_lessons.evaluation import read
 from ddpm_lessons.models import load_classifier, load_weights
 from ddpm_lessons.models.storage import read_header, read_tensors
 from ddpm_lessons.sampler import SAMPLERS
-from ddpm_lessons.training import PRESETS, load_network, read_about
+from ddpm_lessons.training import PRESETS, MixedPrecision, load_network, read_about
 from ddpm_lessons.training.checkpoint import CHECKPOINT
 
 
@@ -178,7 +178,7 @@ def test_the_log_of_a_resumed_run_has_each_step_once(trained):
         batches = type("Batches", (), {"epoch": 0, "position": 0, "digits": range(1)})
 
     path.write_text("\n".join(lines) + "\n")
-    TrainLog(path, Stopped)
+    TrainLog(path, Stopped, MixedPrecision("cpu"))
     assert path.read_text().splitlines() == lines[:2]
 
 
@@ -371,8 +371,8 @@ def last_line(capsys) -> str:
         ("train --preset tiny --start none", "none: No such file"),
         ("train --resume --out broken", "broken/checkpoint.safetensors: damaged"),
         ("train --preset tiny --out done", "there already; go on with --resume, or choose another"),
-        ("sample --n 0", "--n: is '0'"),
-        ("sample --n ten", "--n: is 'ten'"),
+        ("sample --n 0", "--n/--samples: is '0'"),
+        ("sample --n ten", "--n/--samples: is 'ten'"),
         ("sample --sampler magic", "invalid choice: 'magic'"),
         (
             "sample --label 3 --checkpoint done/checkpoint.safetensors",
@@ -445,5 +445,5 @@ def test_it_runs_as_a_module():
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 2
-    assert "--n: is '0'" in result.stderr
+    assert "--n/--samples: is '0'" in result.stderr
     assert "Traceback" not in result.stderr

@@ -37,6 +37,7 @@ from ddpm_lessons.models import (
 )
 from ddpm_lessons.models.storage import read_tensors
 from ddpm_lessons.schedule import cosine_schedule
+from ddpm_lessons.training import MixedPrecision
 
 TINY = UNetConfig(widths=(8, 8), blocks=(1, 1), groups=4, time_width=8, T=5)
 
@@ -326,6 +327,23 @@ def test_the_compiled_network_draws_the_same(command, finished, monkeypatch):
         )
         assert expected.float().std() > 30
         assert (images - expected).abs().max() <= 15  # grey levels: bfloat16 rounds otherwise
+
+
+@pytest.mark.parametrize("order", [(1, 0), (1, 2, 0)])
+def test_processes_share_the_pieces_and_the_first_one_reports(
+    order, command, finished, monkeypatch
+):
+    """One after the other here; waiting for each other is the accelerator's part."""
+    accelerator, waited = MixedPrecision("cpu"), []
+    accelerator.num_processes = len(order)
+    monkeypatch.setattr(accelerator, "wait", lambda: waited.append(accelerator.process_index))
+    monkeypatch.setattr(evaluate, "choose_accelerator", lambda device: accelerator)
+    for index in order:
+        accelerator.process_index = index
+        assert not Path("out/report.md").exists()
+        assert main(command()) == 0
+    assert tuple(waited) == order
+    assert found() == found(finished)
 
 
 # --- pieces ---

@@ -37,7 +37,7 @@ ONLY_IN = {
     "matplotlib": {name for name in MODULES if re.fullmatch(r"show/((\w+_)?plots|diagrams)", name)},
     "ipywidgets": {name for name in MODULES if re.fullmatch(r"show/(\w+_)?widgets", name)},
     "torchvision": {"data/mnist"},
-    "accelerate": {"training/loop"},
+    "accelerate": {"training/processes"},
     "pickle": set(),  # a file from elsewhere must not be able to run code
 }
 

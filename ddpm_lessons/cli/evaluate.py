@@ -17,7 +17,7 @@ from ddpm_lessons.cli.network import (
     draw,
     tell,
 )
-from ddpm_lessons.cli.options import add_device, choose_device, whole
+from ddpm_lessons.cli.options import add_device, choose_accelerator, whole
 from ddpm_lessons.cli.report import Samples, measure, recall, write_pictures
 from ddpm_lessons.cli.streams import choose_labels, stream
 from ddpm_lessons.cli.tables import as_json, markdown
@@ -41,7 +41,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "10,000 full chains take two to three hours on two CPU cores. Finished pieces are kept in\n"
         "--out: after Ctrl-C the same command goes on, and with --part several share the work."
     )
-    parser.add_argument("--n", type=whole(2, 60_000), default=10_000, help="samples (10000)")
+    parser.add_argument(
+        "--n", "--samples", type=whole(2, 60_000), default=10_000, help="how many (10000)"
+    )
     add_network(parser)
     parser.add_argument(
         "--bound-images", type=whole(0, 10_000), default=1000, help="for bits/dim (1000; 0: none)"
@@ -49,7 +51,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chunk", type=whole(1, 10_000), default=250, help="samples a piece (250)")
     parser.add_argument("--float32", action="store_true", help="no bfloat16 for samples")
     parser.add_argument("--compile", action="store_true", help="faster, see models.compiled")
-    parser.add_argument("--part", type=part, default=(1, 1), help="K/N: every Nth piece, from K")
+    parser.add_argument("--part", type=part, help="K/N: every Nth piece, from K (default: all)")
     parser.add_argument("--real-only", action="store_true", help="the floor: n training digits")
     out = Path("runs/evaluation")
     parser.add_argument("--out", type=Path, default=out, help=f"folder (default: {out})")
@@ -60,10 +62,13 @@ def run(options: argparse.Namespace) -> int:
     """Sample, take the bound, measure; leave report.md, report.json and two pictures in --out."""
     if options.bound_images == 1:
         raise ValueError("--bound-images is 1, expected 0 or at least 2, for a standard error")
-    device = choose_device(options.device)
-    report, samples = {"settings": {"seed": options.seed}}, None
+    accelerator = choose_accelerator(options.device)
+    options.part = options.part or (accelerator.process_index + 1, accelerator.num_processes)
+    device, report, samples = accelerator.device, {"settings": {"seed": options.seed}}, None
     if not options.real_only:
-        report, samples = produce(options, device)
+        report, samples = produce(options, accelerator)
+        if accelerator.process_index:
+            return 0
         if samples is None:
             print("this part is done; give the command again when the others are, for the report")
             return 0
@@ -74,18 +79,22 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def produce(options: argparse.Namespace, device: torch.device) -> tuple[dict, Samples | None]:
+def produce(
+    options: argparse.Namespace, accelerator: MixedPrecision
+) -> tuple[dict, Samples | None]:
     """Make the missing pieces, and the pictures; returns what is known then, and the samples.
 
     None instead of the samples where other parts still have pieces to make.
     """
+    device = accelerator.device
     network = choose_network(options, device)
-    settings = describe(options, network, MixedPrecision(device).enabled)
+    settings = describe(options, network, accelerator.enabled)
     samples = Chunks(options.out, "samples", settings)
     limits = Chunks(options.out, "bound", bound_settings(settings))
     print(f"{options.n:,} samples on {device}; to go on after Ctrl-C, give the command again")
     draw_samples(options, network, samples)
     draw_bounds(options, network, limits)
+    accelerator.wait()
     wanted = pieces(options.n, options.chunk), pieces(options.bound_images, BOUND_CHUNK)
     if samples.missing(wanted[0]) or limits.missing(wanted[1]):
         return {}, None

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from ddpm_lessons.training import MixedPrecision, Processes, launched
+
 
 def whole(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
     """The type of an option that is a whole number in least..most."""
@@ -63,6 +65,13 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, mps, ... (default: the fastest one here)"
     )
+
+
+def choose_accelerator(name: str) -> MixedPrecision:
+    """What the command computes with: one process on the device of that name (`choose_device`), or,
+    where `accelerate launch` or `torchrun` has started several, all of these.
+    """
+    return Processes(name) if launched() else MixedPrecision(choose_device(name))
 
 
 def choose_device(name: str) -> torch.device:

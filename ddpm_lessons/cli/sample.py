@@ -12,11 +12,13 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from ddpm_lessons.cli.network import add_network, choose_network, draw, tell
-from ddpm_lessons.cli.options import add_device, choose_device, picture, whole
+from ddpm_lessons.cli.options import add_device, choose_accelerator, picture, whole
 from ddpm_lessons.cli.streams import choose_labels
 from ddpm_lessons.data import to_uint8
 from ddpm_lessons.models import Pretrained
 from ddpm_lessons.models.storage import write_atomically
+from ddpm_lessons.training import MixedPrecision
+from ddpm_lessons.training.loop import share
 
 FRAMES = 50  # of the GIF, evenly spread over t
 FRAME, PAUSE = 60, 2000  # milliseconds that a frame and the last frame are shown
@@ -25,7 +27,10 @@ LINE = 96  # grey level between the images of a grid
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("--n", type=whole(1, 4096), default=64, help="how many (default: 64)")
+    # The launchers of several processes take --n for an abbreviation of options of their own.
+    parser.add_argument(
+        "--n", "--samples", type=whole(1, 4096), default=64, help="how many (default: 64)"
+    )
     add_network(parser)
     parser.add_argument(
         "--out", type=picture(".png"), default=Path("samples.png"), help="default: samples.png"
@@ -37,10 +42,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sample, and write the pictures."""
-    device = choose_device(options.device)
+    accelerator = choose_accelerator(options.device)
+    device, first = accelerator.device, accelerator.process_index == 0
     network = choose_network(options, device)
-    print(f"{options.n} images by {options.sampler} on {device}, seed {options.seed}")
-    states = [grid(x, options.scale) for x in _chain(options, network)]
+    if first:
+        print(f"{options.n} images by {options.sampler} on {device}, seed {options.seed}")
+    drawn = [accelerator.gather(x, options.n) for x in _chain(options, network, accelerator)]
+    if not first:
+        return 0
+    states = [grid(x, options.scale) for x in drawn]
     write_atomically(options.out, encode(states[-1:], "PNG"))
     print(options.out)
     if options.gif:
@@ -65,14 +75,20 @@ def grid(x: Tensor, scale: int = 1, *, columns: int | None = None) -> Image.Imag
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
-def _chain(options: argparse.Namespace, network: Pretrained) -> list[Tensor]:
-    """The states to draw: the last one, and for a GIF about 50 before it."""
-    T, numbers = network.schedule.T, range(options.n)
+def _chain(
+    options: argparse.Namespace, network: Pretrained, accelerator: MixedPrecision
+) -> list[Tensor]:
+    """The states to draw: the last one, and for a GIF about 50 before it; of this process's share
+    of the images.
+    """
+    T = network.schedule.T
+    numbers = range(options.n)[share(accelerator, options.n)[0]]
     eps_model = tell(network, choose_labels(options.label, options.seed, numbers))
     steps = draw(options, network, numbers, eps_model=eps_model)
     drawn, shown = [], -1
     # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
-    with tqdm(total=T, unit="t", dynamic_ncols=True, delay=0.5) as bar:
+    first = accelerator.process_index == 0
+    with tqdm(total=T, unit="t", dynamic_ncols=True, delay=0.5, disable=not first) as bar:
         for state in steps:
             bar.update(T - state.t - bar.n)
             frame = (T - state.t) * FRAMES // T

@@ -3,13 +3,15 @@
 import argparse
 import dataclasses
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
 
 from ddpm_lessons.cli.network import open_network
-from ddpm_lessons.cli.options import add_device, choose_device, number, whole
+from ddpm_lessons.cli.options import add_device, choose_accelerator, number, whole
 from ddpm_lessons.cli.trainlog import TrainLog
 from ddpm_lessons.data import load_mnist
 from ddpm_lessons.models import load_pretrained, save_weights
@@ -31,6 +33,7 @@ from ddpm_lessons.training.presets import decay_start
 CHECKPOINT, WEIGHTS, LOG = "checkpoint.safetensors", "weights.safetensors", "log.csv"
 COURSE = "course"  # --start without a file
 SAVE_EVERY = 60.0  # seconds between two checkpoints
+ASK_EVERY = 10  # steps between two questions to the other processes
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +47,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--steps", type=whole(1), help="instead of the preset's; with --resume, a new end"
     )
     length.add_argument("--minutes", type=number(0, 1e5), help="as many steps as fit, measured")
+    parser.add_argument(
+        "--batch-size", type=whole(1), help="images a step, of all processes together"
+    )
     parser.add_argument("--out", type=Path, help="folder for the results (default: runs/PRESET)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument(
@@ -59,8 +65,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, and leave a checkpoint, a log and, at the end, the weights in the folder --out."""
     out = options.out or Path("runs") / (options.preset or "quick")
-    device = choose_device(options.device)
-    preset, about = plan(options, out / CHECKPOINT, device)
+    accelerator = choose_accelerator(options.device)
+    device = accelerator.device
+    preset, about = plan(options, out / CHECKPOINT, accelerator)
     seed, start = about["seed"], None
     if options.start:
         course = options.start == COURSE
@@ -69,10 +76,11 @@ def run(options: argparse.Namespace) -> int:
     session = start_run(preset, load_mnist("train"), seed=seed, device=device, start=start)
     if options.resume:
         load_checkpoint(out / CHECKPOINT, session)
-    precision = MixedPrecision(device)
-    dtype = "bfloat16 and float32" if precision.enabled else "float32"
-    print(f"device {device}, {dtype}, seed {seed}; step {session.step} of {preset.steps}")
-    advance(session, preset, precision, out=out, about=about)
+    accelerator.wait()  # none writes the checkpoint while another one looks for it
+    greet(session, preset, accelerator, seed=seed)
+    advance(session, preset, accelerator, out=out, about=about)
+    if accelerator.process_index:
+        return 0
     if session.step < preset.steps:
         print(f"stopped after step {session.step}. To go on:")
         print(f"    python -m ddpm_lessons train --resume --out {out}")
@@ -85,8 +93,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def greet(run: Run, preset: Preset, accelerator: MixedPrecision, *, seed: int) -> None:
+    """Say what begins, once."""
+    dtype = "bfloat16 and float32" if accelerator.enabled else "float32"
+    several = f"{accelerator.num_processes} processes, "
+    words = several if accelerator.num_processes > 1 else ""
+    words += f"device {accelerator.device}, {dtype}, seed {seed}; step {run.step} of {preset.steps}"
+    if accelerator.process_index == 0:
+        print(words, flush=True)
+
+
 def plan(
-    options: argparse.Namespace, checkpoint: Path, device: torch.device
+    options: argparse.Namespace, checkpoint: Path, accelerator: MixedPrecision
 ) -> tuple[Preset, dict]:
     """What to train, and what its files shall say of it (the preset, the seed, the start): by the
     options, or by the checkpoint that is to be resumed.
@@ -94,9 +112,10 @@ def plan(
     preset = PRESETS[options.preset or "quick"]
     about = {"seed": options.seed or 0} | ({"start": options.start} if options.start else {})
     if options.resume:
-        for name in ("preset", "minutes", "seed", "start"):
+        for name in ("preset", "batch_size", "minutes", "seed", "start"):
             if getattr(options, name) is not None and (name != "preset" or options.out):
-                raise ValueError(f"--{name} is decided by {checkpoint}; leave it out")
+                flag = name.replace("_", "-")
+                raise ValueError(f"--{flag} is decided by {checkpoint}; leave it out")
         about = read_about(checkpoint)
         preset = Preset.from_dict(about["preset"])
         if options.steps:
@@ -104,10 +123,13 @@ def plan(
     elif checkpoint.exists():
         remedy = "go on with --resume, or choose another folder by --out"
         raise ValueError(f"{checkpoint} is there already; {remedy}")
+    if options.batch_size:
+        preset = dataclasses.replace(preset, batch_size=options.batch_size)
     if options.minutes:
-        preset = dataclasses.replace(
-            preset, steps=steps_within(preset, 60 * options.minutes, device)
-        )
+        if accelerator.num_processes > 1:  # each would measure another speed
+            raise ValueError(f"--minutes is {options.minutes:g}, expected --steps with processes")
+        steps = steps_within(preset, 60 * options.minutes, accelerator.device)
+        preset = dataclasses.replace(preset, steps=steps)
     elif options.steps:
         preset = dataclasses.replace(preset, steps=options.steps)
     return preset, about | {"preset": preset.to_dict()}
@@ -140,21 +162,61 @@ def steps_within(preset: Preset, seconds: float, device: torch.device) -> int:
     return max(1, int(seconds * count / (time.perf_counter() - start)))
 
 
-def advance(run: Run, preset: Preset, precision: MixedPrecision, *, out: Path, about: dict) -> None:
-    """Train to the preset's last step, or until Ctrl-C; a checkpoint is left in either case."""
-    save_checkpoint(out / CHECKPOINT, run, about=about)  # a folder that is no good shows at once
-    saved, start = time.perf_counter(), time.perf_counter() - run.seconds
-    log = TrainLog(out / LOG, run)
-    bar = tqdm(total=preset.steps, initial=run.step, unit="step", dynamic_ncols=True)
-    with bar, interruptible() as interrupted:
-        steps = steps_of(run, precision)
-        while run.step < preset.steps and not interrupted:
+def advance(
+    run: Run, preset: Preset, accelerator: MixedPrecision, *, out: Path, about: dict
+) -> None:
+    """Train to the preset's last step, or until Ctrl-C; a checkpoint is left in either case.
+
+    Of several processes the first one writes the files.
+    """
+    first = accelerator.process_index == 0
+
+    def save() -> float:
+        if first:
+            save_checkpoint(out / CHECKPOINT, run, about=about)
+        return time.perf_counter()
+
+    saved = save()  # a folder that is no good shows at once
+    start = saved - run.seconds
+    log = TrainLog(out / LOG, run, accelerator)
+    bar = tqdm(
+        total=preset.steps, initial=run.step, unit="step", dynamic_ncols=True, disable=not first
+    )
+    with bar, interruptible() as interrupted, company(accelerator, out / CHECKPOINT):
+        steps = steps_of(run, accelerator)
+        while run.step < preset.steps and not stopped(interrupted, run, accelerator):
             result = next(steps)
             run.step += 1
             run.seconds = time.perf_counter() - start
             bar.set_postfix_str(log.add(result.loss), refresh=False)
             bar.update()
             if time.perf_counter() - saved > SAVE_EVERY:
-                save_checkpoint(out / CHECKPOINT, run, about=about)
-                saved = time.perf_counter()
-        save_checkpoint(out / CHECKPOINT, run, about=about)
+                saved = save()
+        save()
+
+
+def stopped(interrupted: list[int], run: Run, accelerator: MixedPrecision) -> bool:
+    """Whether there was a Ctrl-C. Processes ask each other, at times, so that all leave the loop
+    after the same step: one that went on alone would wait for the others forever.
+    """
+    if accelerator.num_processes == 1:
+        return bool(interrupted)
+    if run.step % ASK_EVERY:
+        return False
+    asked = torch.tensor(float(bool(interrupted)), device=accelerator.device)
+    return accelerator.mean(asked).item() > 0
+
+
+@contextmanager
+def company(accelerator: MixedPrecision, checkpoint: Path) -> Iterator[None]:
+    """Within this block, say what it means when the processes cannot go on together."""
+    try:
+        yield
+    except RuntimeError as error:
+        if accelerator.num_processes == 1:
+            raise
+        reason = (str(error) or repr(error)).splitlines()[0]
+        raise ValueError(
+            f"process {accelerator.process_index} of {accelerator.num_processes} failed, or has "
+            f"lost another one ({reason}). {checkpoint} is whole: go on with --resume"
+        ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ddpm_lessons.training import Run
+from ddpm_lessons.training import MixedPrecision, Run
 from ddpm_lessons.training.loop import check_loss
 
 EVERY = 50  # steps a line; reading the loss more often would make the CPU wait for the GPU
@@ -17,15 +17,16 @@ class TrainLog:
     """A line for every 50 steps: the mean loss over them and the images per second.
 
     path: the CSV file. If the run is resumed, its lines beyond the run's step are dropped.
+    accelerator: of several processes, all of which must keep the log; the first one writes it.
     """
 
-    def __init__(self, path: Path, run: Run) -> None:
-        self.path, self.run, self.words = path, run, ""
-        old = (
-            path.read_text(encoding="utf-8").splitlines()[1:] if run.step and path.exists() else []
-        )
-        kept = [line for line in old if int(line.split(",")[0]) <= run.step]
-        path.write_text("\n".join([COLUMNS, *kept]) + "\n", encoding="utf-8")
+    def __init__(self, path: Path, run: Run, accelerator: MixedPrecision) -> None:
+        self.path, self.run, self.accelerator, self.words = path, run, accelerator, ""
+        if accelerator.process_index == 0:
+            resumed = run.step and path.exists()
+            old = path.read_text(encoding="utf-8").splitlines()[1:] if resumed else []
+            kept = [line for line in old if int(line.split(",")[0]) <= run.step]
+            path.write_text("\n".join([COLUMNS, *kept]) + "\n", encoding="utf-8")
         self._clear()
 
     def add(self, loss: Tensor) -> str:
@@ -35,7 +36,7 @@ class TrainLog:
         """
         self.losses.append(loss)
         if len(self.losses) == EVERY:
-            mean = torch.stack(self.losses).mean()
+            mean = self.accelerator.mean(torch.stack(self.losses).mean())
             check_loss(mean)
             self._write(mean.item(), self.images() / (time.perf_counter() - self.start))
         return self.words
@@ -46,10 +47,10 @@ class TrainLog:
 
     def _write(self, loss: float, rate: float) -> None:
         epoch = self._seen() / len(self.run.batches.digits)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(
-                f"{self.run.step},{epoch:.3f},{self.run.seconds:.1f},{loss:.5f},{rate:.1f}\n"
-            )
+        line = f"{self.run.step},{epoch:.3f},{self.run.seconds:.1f},{loss:.5f},{rate:.1f}\n"
+        if self.accelerator.process_index == 0:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line)
         self.words = f"loss {loss:.4f}, {rate:.0f} images/s"
         self._clear()
 

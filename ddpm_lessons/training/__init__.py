@@ -12,16 +12,19 @@ from ddpm_lessons.training.interrupt import interruptible
 from ddpm_lessons.training.log import pretrained_log, read_log
 from ddpm_lessons.training.loop import MixedPrecision, TrainStep, has_bfloat16, train
 from ddpm_lessons.training.presets import PRESETS, Preset, make_optimizer, make_schedule
+from ddpm_lessons.training.processes import Processes, launched
 from ddpm_lessons.training.run import Run, start_run, steps_of
 
 __all__ = [
     "PRESETS",
     "MixedPrecision",
     "Preset",
+    "Processes",
     "Run",
     "TrainStep",
     "has_bfloat16",
     "interruptible",
+    "launched",
     "load_checkpoint",
     "load_network",
     "loss_by_timestep",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from ddpm_lessons.door import check_number
-from ddpm_lessons.loss import simple_loss
+from ddpm_lessons.loss import draw_noise, simple_loss
 from ddpm_lessons.schedule import NoiseSchedule
 
 CHECK_EVERY = 50  # steps between two looks at the loss; a look makes the CPU wait for the GPU
@@ -24,7 +24,10 @@ class TrainStep(NamedTuple):
 
 
 class Accelerator(Protocol):
-    """What `train` asks of an accelerator. That of Hugging Face's accelerate has both, too."""
+    """What `train` asks of an accelerator. That of Hugging Face's accelerate has all of it."""
+
+    num_processes: int  # that train together
+    process_index: int  # of this one, from 0
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """A context for the network's forward pass."""
@@ -35,24 +38,42 @@ class Accelerator(Protocol):
 
 class MixedPrecision:
     """Convolutions and matrix products in bfloat16, where the device computes in it: twice the
-    speed or more. The weights, the loss and the optimiser stay in float32.
+    speed or more. The weights, the loss and the optimiser stay in float32. For one process;
+    `processes.Processes` is for several.
 
     enabled: whether to use bfloat16; by default, if the device has it (see `has_bfloat16`).
     """
 
+    num_processes, process_index = 1, 0
+
     def __init__(self, device: torch.device | str, *, enabled: bool | None = None) -> None:
-        self.device_type = torch.device(device).type
+        self.device = torch.device(device)
         self.enabled = has_bfloat16(device) if enabled is None else enabled
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """torch's autocast to bfloat16, or a context that does nothing."""
         if not self.enabled:
             return contextlib.nullcontext()
-        return torch.autocast(self.device_type, torch.bfloat16)
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients. Bfloat16 has float32's range, so the loss needs no scaling."""
         loss.backward()
+
+    def prepare_model(self, model: nn.Module) -> nn.Module:
+        """The model as `train` shall have it."""
+        return model
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean of x over the processes."""
+        return x
+
+    def gather(self, x: Tensor, n: int) -> Tensor:
+        """The n rows of which x is this process's share."""
+        return x
+
+    def wait(self) -> None:
+        """Go on when all processes have come here."""
 
 
 def has_bfloat16(device: torch.device | str) -> bool:
@@ -83,9 +104,13 @@ def train(
     A step is yielded when it is complete: after the optimiser, the learning rate and the average
     have been updated. The loop ends with `batches`, or when its consumer asks for no more.
 
+    Several processes train as one would: each takes all batches, draws all the noise, and works on
+    its own rows of both.
+
     batches: x_0, or tuples that begin with it, on the network's device; images in [-1, 1].
     lr_scheduler: stepped once a step. ema: of `eps_model` (see `make_ema`), updated once a step.
-    accelerator: for mixed precision or many processes; plain float32 if None.
+    accelerator: for mixed precision or many processes, for which it has prepared `eps_model`; plain
+        float32 in one process if None.
     generator: of t and eps; torch's global one if None.
     label_dropout: to train with the labels that come second in `batches`, as a network with
         `num_classes` takes them; that share of them, in [0, 1], is hidden, so that one network
@@ -98,15 +123,17 @@ def train(
         x_0 = batch if isinstance(batch, Tensor) else batch[0]
         if step == 1:
             check_x_0(x_0)
-        eps_model.train()
-        answer = eps_model
+        rows, weight = share(accelerator, len(x_0))
+        answer = eps_model.train()
         if label_dropout is not None:
             labels = drop_labels(batch[1], label_dropout, generator)
-            answer = functools.partial(eps_model, labels=labels)
-        with torch.enable_grad(), accelerator.autocast():
-            loss = simple_loss(answer, schedule, x_0, generator=generator)
+            answer = functools.partial(eps_model, labels=labels[rows])
+        t, eps = draw_noise(schedule, x_0, generator)
         optimizer.zero_grad()
-        accelerator.backward(loss)
+        with torch.enable_grad():
+            with accelerator.autocast():
+                loss = simple_loss(answer, schedule, x_0[rows], noise=(t[rows], eps[rows]))
+            accelerator.backward(weight * loss)
         optimizer.step()
         if lr_scheduler is not None:
             lr_scheduler.step()
@@ -115,6 +142,23 @@ def train(
         if step % CHECK_EVERY == 0:
             check_loss(loss)
         yield TrainStep(step, loss.detach())
+
+
+def share(accelerator: Accelerator, n: int) -> tuple[slice, float]:
+    """This process's rows of a batch of n, and how its loss counts in the mean over processes.
+
+    Raises ValueError where there are more processes than rows.
+    """
+    count = accelerator.num_processes
+    rows = part(n, accelerator.process_index, count)
+    if n < count:
+        raise ValueError(f"{n} images, expected at least {count}, one for each process")
+    return rows, (rows.stop - rows.start) * count / n
+
+
+def part(n: int, index: int, count: int) -> slice:
+    """The rows of part `index` where n rows are parted into `count` parts, as equal as may be."""
+    return slice(index * n // count, (index + 1) * n // count)
 
 
 def drop_labels(labels: Tensor, share: float, generator: torch.Generator | None) -> Tensor:

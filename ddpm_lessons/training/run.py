@@ -85,14 +85,15 @@ def steps_of(run: Run, accelerator: MixedPrecision | None = None) -> Iterator[Tr
 
     Who consumes the steps counts them: `run.step` and `run.seconds` stay as they are.
     """
+    accelerator = accelerator or MixedPrecision(next(run.model.parameters()).device)
     return train(
-        run.model,
+        accelerator.prepare_model(run.model),
         run.schedule,
         run.batches,
         run.optimizer,
         lr_scheduler=run.lr_scheduler,
         ema=run.ema,
-        accelerator=accelerator or MixedPrecision(next(run.model.parameters()).device),
+        accelerator=accelerator,
         generator=run.generator,
         label_dropout=run.label_dropout,
     )
