@@ -17,16 +17,15 @@ import time
 from pathlib import Path
 
 import torch
+from common import RESULTS
+from judging import STEPS, draw, features, floor, judge
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_lessons import ddim
 from ddpm_lessons.cli.tables import table
-from ddpm_lessons.data import Digits, load_mnist, to_model_range, to_uint8
-from ddpm_lessons.evaluation import fid_interval, kid, quality, read
+from ddpm_lessons.data import Digits, load_mnist, to_model_range
 from ddpm_lessons.files import write_whole
 from ddpm_lessons.models import UNetConfig
-from ddpm_lessons.models.classifier import load_classifier
 from ddpm_lessons.training import (
     PRESETS,
     MixedPrecision,
@@ -38,7 +37,6 @@ from ddpm_lessons.training import (
 
 TURN = 10  # steps at a time, while the speeds are measured
 TURNS = 200  # of each candidate, equally long, until all are trained
-BATCH = 100  # samples at a time
 SHAPE = 120, 480  # noisier, nearly nothing is decided; cleaner, nearly everything is
 CANDIDATES = {  # the second half, in the light of the first
     "16-64-128, 1-1-2, 8 groups": UNetConfig(groups=8),
@@ -84,28 +82,11 @@ def rates(
     return {name: sorted(rate)[turns // 2] for name, rate in found.items()}
 
 
-def draw(candidate: Candidate, n: int) -> tuple[Tensor, float]:
-    """n digits (uint8) by 50 steps of DDIM, and milliseconds for each image and network call."""
-    generator, start, images = torch.Generator().manual_seed(1), time.perf_counter(), []
-    for size in [BATCH] * (n // BATCH):
-        x_T = torch.randn(size, 1, 28, 28, generator=generator)
-        with candidate.precision.autocast():
-            *_, last = ddim(candidate.run.ema.module, candidate.run.schedule, x_T, clip_x0=1.0)
-        images.append(to_uint8(last.x.float()))
-    return torch.cat(images), 1e3 * (time.perf_counter() - start) / n / 50
-
-
-def judge(images: Tensor, reference: Tensor) -> dict:
-    """The columns of the table that real digits have, too."""
-    reading = read(load_classifier(), images)
-    interval = fid_interval(reading.features, reference, generator=torch.Generator().manual_seed(2))
-    return {
-        "fid": interval.value,
-        "fid_low": interval.low,
-        "fid_high": interval.high,
-        "kid": kid(reading.features, reference),
-        "confident": quality(reading.probabilities).confident,
-    }
+def timed_draw(candidate: Candidate, n: int) -> tuple[Tensor, float]:
+    """n digits (uint8) by the average of the weights, and milliseconds an image and call."""
+    start = time.perf_counter()
+    images = draw(candidate.run.ema.module, candidate.run.schedule, n, device="cpu")
+    return images, 1e3 * (time.perf_counter() - start) / n / STEPS
 
 
 def losses_of(candidate: Candidate, x_0: Tensor) -> tuple[float, float]:
@@ -125,9 +106,8 @@ def losses_of(candidate: Candidate, x_0: Tensor) -> tuple[float, float]:
 def compare(minutes: float, n: int, only: str = "") -> list[dict]:
     """Train all candidates with that in their names, judge them, and the real digits first."""
     train, test, precision = load_mnist("train"), load_mnist("test"), MixedPrecision("cpu")
-    reference = read(load_classifier(), test.images).features
-    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:n]
-    rows = [{"network": "real digits", **judge(train.images[chosen], reference)}]
+    reference = features(test)
+    rows = [{"network": "real digits", **floor(train, reference, n)}]
     presets = {
         name: dataclasses.replace(PRESETS["mnist"], steps=10**6, model=config)
         for name, config in CANDIDATES.items()
@@ -143,7 +123,7 @@ def compare(minutes: float, n: int, only: str = "") -> list[dict]:
             bar.update(sum(c.run.step for c in candidates.values()) - bar.n)
     x_0 = to_model_range(test.images[:: len(test) // 500])
     for name, candidate in candidates.items():
-        images, milliseconds = draw(candidate, n)
+        images, milliseconds = timed_draw(candidate, n)
         loss, shape_loss = losses_of(candidate, x_0)
         parameters = sum(p.numel() for p in candidate.run.model.parameters())
         rows.append(
@@ -191,7 +171,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each (10)")
     parser.add_argument("--samples", type=int, default=2000, help="digits drawn by each (2000)")
     parser.add_argument("--only", default="", help="candidates with this text in their names")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--out", type=Path, default=RESULTS / "architectures.json")
     options = parser.parse_args()
     rows = compare(options.minutes, options.samples, options.only)
     write_whole(options.out, (json.dumps(rows, indent=1) + "\n").encode())

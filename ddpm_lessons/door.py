@@ -12,7 +12,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 EpsModel = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> eps, with t (B,) int64 in 1..T
 # One generator for a whole batch, or one for each image: then no image depends on its neighbours.
@@ -208,8 +208,7 @@ def predict_noise(eps_model: EpsModel, x_t: Tensor, t: int) -> Tensor:
 
 def noise_with_gradient(eps_model: EpsModel, x_t: Tensor, t: int) -> Tensor:
     """As `predict_noise`, but with a gradient where x_t has one: for derivatives by x_t."""
-    modules = eps_model.modules() if isinstance(eps_model, torch.nn.Module) else ()
-    training = [module for module in modules if module.training]
+    training = [module for module in _modules(eps_model) if module.training]
     for module in training:
         module.training = False
     try:
@@ -219,3 +218,13 @@ def noise_with_gradient(eps_model: EpsModel, x_t: Tensor, t: int) -> Tensor:
             module.training = True
     check_answer(eps, x_t)
     return eps
+
+
+def _modules(eps_model: EpsModel) -> list[nn.Module]:
+    """Every module of a network. Its own `modules()` takes 0.2 ms for a U-Net, a tenth of what a
+    small one takes to answer.
+    """
+    found = [eps_model] if isinstance(eps_model, nn.Module) else []
+    for module in found:  # the list grows while it is walked
+        found.extend(child for child in module._modules.values() if child is not None)
+    return found

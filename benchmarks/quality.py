@@ -1,0 +1,156 @@
+"""Time to quality: the digit-FID that a training from scratch has reached after so many seconds.
+
+    python benchmarks/quality.py [--device cuda] [--minutes 5 10 20] [--course 10 60]
+
+Our recipe (the preset "quick", as many steps as fit) is run once for each length, because its
+learning rate falls to 0 at the end; the Hugging Face course's network and recipe (float32, Adam at
+a constant rate) is run once, and judged on the way. All take turns of some seconds; only its own
+seconds count for each. Beside every number stands what real training digits score.
+"""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Callable
+
+import torch
+from common import report
+from contenders import T, course
+from judging import draw, features, floor, judge
+
+from ddpm_lessons import linear_schedule
+from ddpm_lessons.data import Batches, Digits, load_mnist
+from ddpm_lessons.door import EpsModel
+from ddpm_lessons.training import PRESETS, start_run, steps_of
+
+TURN = 5.0  # seconds at a time
+COLUMNS = {
+    "name": "recipe",
+    "minutes": "minutes",
+    "images": "images seen",
+    "interval": "digit-FID (95 %)",
+    "kid": "KID",
+    "share": "read with > 0.9",
+}
+
+
+class Racer:
+    """A training that is advanced turn by turn, and judged when its own seconds reach a mark."""
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], int],
+        eps_model: Callable[[], EpsModel],
+        marks: list[float],
+    ) -> None:
+        self.name, self.step, self.eps_model, self.marks = name, step, eps_model, sorted(marks)
+        self.seconds, self.images, self.bfloat16 = 0.0, 0, None
+
+    def advance(self, device: str) -> float | None:
+        """Train for a turn; returns the mark, in seconds, if that was reached."""
+        start, end = time.perf_counter(), min(self.seconds + TURN, self.marks[0])
+        while self.seconds + time.perf_counter() - start < end:
+            self.images += self.step()
+            if device.startswith("cuda"):
+                torch.cuda.synchronize(device)
+        self.seconds += time.perf_counter() - start
+        return self.marks.pop(0) if self.seconds >= self.marks[0] else None
+
+
+def our_racer(digits: Digits, seconds: float, device: str) -> Racer:
+    """Our recipe, in as many steps as fit: measured first, on a run that is thrown away."""
+    preset = PRESETS["quick"]
+    trial = steps_of(start_run(preset, digits, device=device))
+    for _ in range(5):
+        next(trial).loss.item()
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < min(20.0, seconds / 10):
+        next(trial).loss.item()
+        count += 1
+    fit = max(1, int(seconds * count / (time.perf_counter() - start)))
+    decay = 0.99 if fit < 4000 else 0.999  # the average must forget the beginning
+    preset = dataclasses.replace(preset, steps=fit, ema_decay=decay)
+    run = start_run(preset, digits, device=device)
+    steps = steps_of(run)
+
+    def step() -> int:
+        if run.step < preset.steps:  # a faster moment than the one measured: the run is finished
+            next(steps)
+            run.step += 1
+            return preset.batch_size
+        time.sleep(0.01)
+        return 0
+
+    name = f"ours, preset quick, {fit:,} steps"
+    return Racer(name, step, lambda: run.ema.module, [seconds])
+
+
+def course_racer(digits: Digits, marks: list[float], device: str) -> Racer:
+    """The course's network and recipe, batches of 128."""
+    contender = course(device)
+    batches = Batches(digits, 128, generator=torch.Generator().manual_seed(0), device=device)
+
+    def step() -> int:
+        x_0, _ = next(batches)
+        contender.network.train()
+        contender.step(x_0)
+        return len(x_0)
+
+    def eps_model() -> EpsModel:
+        contender.network.eval()
+        return lambda x, t: contender.call(x, t - 1)  # diffusers counts from 0
+
+    racer = Racer("the course's network, Adam, float32", step, eps_model, marks)
+    racer.bfloat16 = False
+    return racer
+
+
+def race(racers: list[Racer], reference: torch.Tensor, n: int, device: str) -> list[dict]:
+    """A row for each mark of each racer."""
+    rows, schedule = [], linear_schedule(T)
+    while racers:
+        for racer in racers:
+            mark = racer.advance(device)
+            if mark is None:
+                continue
+            images = draw(racer.eps_model(), schedule, n, device=device, enabled=racer.bfloat16)
+            rows.append(row(racer.name, judge(images, reference), mark / 60, racer.images))
+            print(rows[-1], flush=True)
+        racers = [racer for racer in racers if racer.marks]
+    return rows
+
+
+def row(name: str, found: dict, minutes: object = "", images: object = "") -> dict:
+    """A line of the table, with the numbers of `judge`."""
+    return {
+        "name": name,
+        "minutes": minutes,
+        "images": images,
+        "interval": f"{found['fid']:.2f} ({found['fid_low']:.2f}-{found['fid_high']:.2f})",
+        "share": f"{100 * found['confident']:.1f} %",
+        **found,
+    }
+
+
+def main() -> None:
+    """Race, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--minutes", type=float, nargs="*", default=[5.0, 10.0, 20.0])
+    parser.add_argument("--course", type=float, nargs="*", default=[10.0, 20.0, 60.0])
+    parser.add_argument("--samples", type=int, default=2000)
+    chosen = parser.parse_args()
+    device, train = chosen.device, load_mnist("train")
+    reference = features(load_mnist("test"))
+    racers = [our_racer(train, 60 * minutes, device) for minutes in chosen.minutes]
+    if chosen.course:
+        racers.append(course_racer(train, [60 * m for m in chosen.course], device))
+    rows = [row("real digits", floor(train, reference, chosen.samples))]
+    rows += race(racers, reference, chosen.samples, device)
+    rows.sort(key=lambda x: (x["name"], x["minutes"] or 0))
+    report("quality", device, rows, COLUMNS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The benchmarks run, at the smallest size: what they measure is not judged here."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddpm_lessons.data import Digits, load_mnist
+from ddpm_lessons.models import UNetConfig
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+SMALL = UNetConfig(widths=(8, 8, 16), blocks=(1, 1, 1), groups=1, time_width=8)
+# What a script is told, and the rows that its table must have.
+SCRIPTS = {
+    "training": ("--batch 2 --rounds 1", {"training": 5}),
+    "sampling": ("--images 2 --steps 2 --rounds 1", {"sampling-2": 5}),
+    "ceiling": ("--batch 2 --rounds 1", {"ceiling": 5, "profile": 9}),
+    "quality": ("--minutes 0.01 --course 0.01 0.02 --samples 20", {"quality": 4}),
+    "startup": ("--rounds 1", {"startup": 2}),
+}
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    """The folder on the path, small networks, nothing compiled, and results elsewhere."""
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(torch, "compile", lambda module, **options: module)
+    names = ("common", "contenders", "judging", *SCRIPTS)
+    import common
+    import contenders
+
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    for name in ("NARROW", "SHIPPED", "LIKE_COURSE", "LIKE_LABML"):
+        monkeypatch.setattr(contenders, name, SMALL)
+    yield
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_prints_its_table_and_keeps_it(script, scripts, tmp_path, monkeypatch, capsys):
+    words, tables = SCRIPTS[script]
+    monkeypatch.setattr(sys, "argv", [script, *words.split(), "--device", "cpu"])
+    module = __import__(script)
+    if script == "startup":  # without the long ones
+        monkeypatch.setattr(module, "JOBS", {"nothing": "pass", "one": "import math"})
+    if script == "quality":  # of few digits
+        digits = load_mnist("test")
+        few = Digits(digits.images[:200], digits.labels[:200])
+        monkeypatch.setattr(module, "load_mnist", lambda split: few)
+        monkeypatch.setattr(sys.modules["judging"], "BATCH", 20)
+        monkeypatch.setattr(sys.modules["judging"], "STEPS", 2)
+    module.main()
+    printed = capsys.readouterr().out
+    assert "| --- |" in printed
+    for name, rows in tables.items():
+        data = json.loads((tmp_path / f"{name}-cpu.json").read_text(encoding="utf-8"))
+        assert len(data["rows"]) >= rows
+        assert data["machine"]["torch"] == torch.__version__.split("+")[0]
+        for row in data["rows"]:
+            assert row["name"] in printed
+
+
+def test_a_project_that_is_not_installed_is_left_out(scripts, capsys):
+    from contenders import those_here
+
+    def missing():
+        raise ModuleNotFoundError("No module named 'labml_nn'", name="labml_nn")
+
+    assert those_here(missing, lambda: 3) == [3]
+    assert "labml_nn is not here" in capsys.readouterr().out
+
+
+def test_all_projects_answer_for_the_same_images(scripts):
+    """A chain of n steps makes n calls, and every sampler gives images of the batch's shape."""
+    import contenders
+
+    for contender in (contenders.course("cpu"), contenders.ours("ours", SMALL, "cpu")):
+        x = torch.randn(2, 1, 28, 28)
+        contender.step(x.clamp(-1, 1))
+        assert contender.call(x, torch.tensor([3, 4])).shape == x.shape
+        assert contender.chain(x, 2).numel() == x.numel()
+        assert contender.weights == sum(p.numel() for p in contender.network.parameters())
