@@ -21,6 +21,8 @@ from ddpm_lessons.gaussian import Gaussian, check_gaussian, check_variance
 from ddpm_lessons.posterior import p_step, q_posterior
 from ddpm_lessons.schedule import Coefficients, NoiseSchedule
 
+DRAW_THERE = ("cuda",)  # devices that draw noise much faster than the CPU does
+
 
 def simple_loss(
     eps_model: EpsModel,
@@ -53,9 +55,15 @@ def draw_noise(
 ) -> tuple[Tensor, Tensor]:
     """What chance has to decide for Eq. (14): t, (B,) int64, uniform in 1..T, on the generator's
     device, and eps from N(0, I), like x_0.
+
+    Where x_0 is on a GPU, eps is drawn there, by a generator that takes its seed from the given
+    one: drawn on the CPU, the noise of a batch would take as long as its step of training.
     """
     device = torch.device("cpu") if generator is None else generator.device
     t = torch.randint(1, schedule.T + 1, (len(x_0),), generator=generator, device=device)
+    if x_0.device.type in DRAW_THERE and device.type == "cpu":
+        seed = torch.randint(2**63 - 1, (), generator=generator).item()
+        generator = torch.Generator(x_0.device).manual_seed(seed)
     return t, randn_like(x_0, generator)
 
 

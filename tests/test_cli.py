@@ -103,24 +103,25 @@ def test_a_training_can_start_from_weights(trained, tmp_path, capsys):
     assert "start: of another architecture" in capsys.readouterr().err
 
 
-def press_at(step: int, monkeypatch) -> None:
-    """Press Ctrl-C after this step of a training."""
+def press_at(step: int, monkeypatch, number: int = signal.SIGINT) -> None:
+    """Press Ctrl-C, or send another signal, after this step of a training."""
     add = TrainLog.add
 
     def press(self, loss):
         if self.run.step == step:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return add(self, loss)
 
     monkeypatch.setattr(TrainLog, "add", press)
 
 
-def test_ctrl_c_finishes_the_step_and_the_run_can_be_resumed(trained, monkeypatch, capsys):
-    handler = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_finishes_the_step_and_the_run_can_be_resumed(number, trained, monkeypatch, capsys):
+    handler = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        press_at(3, patch)
+        press_at(3, patch, number)
         assert main(["train", "--preset", "tiny", "--out", "mine"]) == 0
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(number) is handler
     said = capsys.readouterr().out
     assert "stopped after step 3. To go on:" in said
     (command,) = re.findall(r"python -m ddpm_lessons (train .*)", said)
@@ -183,7 +184,7 @@ def test_the_log_of_a_resumed_run_has_each_step_once(trained):
 
 
 def test_minutes_are_turned_into_steps_by_measuring(monkeypatch):
-    monkeypatch.setattr("ddpm_lessons.cli.train.load_mnist", _load_once())
+    monkeypatch.setattr("ddpm_lessons.cli.dataset.load_mnist", _load_once())
     assert main(["train", "--preset", "tiny", "--minutes", "0.01", "--out", "short"]) == 0
     steps = read_about("short/checkpoint.safetensors")["preset"]["steps"]
     assert 1 <= steps < 600  # more would be a thousand steps a second
@@ -378,7 +379,8 @@ def last_line(capsys) -> str:
             "sample --label 3 --checkpoint done/checkpoint.safetensors",
             "labels are given, expected None",
         ),
-        ("sample --label ten", "--label: is 'ten', expected 0 to 9, or data"),
+        ("sample --label ten", "--label: is 'ten', expected a label from 0, or data"),
+        ("sample --label 10", "--label is 10, expected 0 to 9"),
         ("sample --steps 5", "--steps: the sampler ddpm has no such option"),
         ("sample --sampler ddim --variance beta", "--variance: the sampler ddim has no such"),
         ("sample --sampler ddim --steps 1001", "steps is 1001, expected a whole number in 1..1000"),

@@ -324,6 +324,83 @@ def test_an_incomplete_state_is_refused(state):
         batches().load_state_dict(state)
 
 
+# Batches: mirrored images
+
+
+def sided(n: int = N) -> Digits:
+    """Image i has level i on the left and 100 + i on the right."""
+    left = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, 1, 2, 1)
+    return Digits(torch.cat([left, 100 + left], dim=-1), torch.arange(n) + 1000)
+
+
+def sides(stream: Batches, steps: int) -> list[tuple[int, bool]]:
+    """Which images come, and whether each is mirrored."""
+    seen = []
+    for _ in range(steps):
+        x_0, label = next(stream)
+        rows = to_uint8(x_0)[:, 0]  # (B, 2, 2)
+        left, right = rows[:, 0, 0], rows[:, 0, 1]
+        i, mirrored = torch.minimum(left, right), left > right
+        assert torch.equal(rows[:, 0], rows[:, 1])
+        assert torch.equal(torch.maximum(left, right), 100 + i)
+        assert [1000 + k for k in i.tolist()] == label.tolist()
+        seen += zip(i.tolist(), mirrored.tolist(), strict=True)
+    return seen
+
+
+def flipping(batch_size: int = 5, seed: int = 0, flip: bool = True) -> Batches:
+    return Batches(sided(), batch_size, generator=seeded(seed), flip=flip)
+
+
+def test_without_flip_no_image_is_mirrored():
+    assert not any(mirrored for _, mirrored in sides(flipping(flip=False), 50))
+
+
+def test_about_half_of_the_images_are_mirrored_each_in_some_epochs():
+    seen = sides(flipping(batch_size=N), 400)
+    share = sum(mirrored for _, mirrored in seen) / len(seen)
+    assert abs(share - 0.5) < 5 * 0.5 / len(seen) ** 0.5
+    counts = torch.zeros(N)
+    for i, mirrored in seen:
+        counts[i] += mirrored
+    assert ((counts - 200).abs() < 5 * 10).all()  # a binomial's standard deviation: 10
+
+
+def test_the_order_is_the_same_with_and_without_flip():
+    seen = sides(flipping(), 20)
+    assert [i for i, _ in seen] == [i for i, _ in sides(flipping(flip=False), 20)]
+
+
+def test_what_is_mirrored_depends_on_seed_epoch_and_image_alone():
+    """Not on the size of the batches, nor on the place in the epoch."""
+    one = sides(flipping(batch_size=5), 10)  # two epochs
+    assert one == sides(flipping(batch_size=N), 2)
+    assert dict(one[:N]) != dict(one[N:])
+    assert dict(one[:N]) != dict(sides(flipping(batch_size=N, seed=1), 1))
+
+
+@pytest.mark.parametrize("before", range(7))
+def test_resuming_goes_on_exactly_with_mirrored_images(before):
+    straight = sides(flipping(), before + 12)
+    stream = flipping()
+    gone = len(sides(stream, before))
+    resumed = flipping(seed=99)
+    sides(resumed, 3)
+    resumed.load_state_dict(stream.state_dict())
+    assert sides(resumed, 12) == straight[gone:]
+
+
+def test_the_state_says_nothing_of_flip():
+    """Checkpoints from before there was a flip are still good."""
+    assert flipping().state_dict() == flipping(flip=False).state_dict()
+
+
+@pytest.mark.parametrize("flip", [0, 1, None, "yes"])
+def test_flip_is_true_or_false(flip):
+    with pytest.raises(ValueError, match=r"^flip is .*expected True or False"):
+        flipping(flip=flip)
+
+
 # Batches: arguments, devices, processes
 
 

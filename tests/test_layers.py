@@ -38,6 +38,7 @@ ONLY_IN = {
     "ipywidgets": {name for name in MODULES if re.fullmatch(r"show/(\w+_)?widgets", name)},
     "torchvision": {"data/mnist"},
     "accelerate": {"training/processes"},
+    "datasets": {"data/hub"},
     "pickle": set(),  # a file from elsewhere must not be able to run code
 }
 

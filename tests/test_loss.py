@@ -23,6 +23,8 @@ from ddpm_lessons import (
     q_sample,
     simple_loss,
 )
+from ddpm_lessons import loss as loss_module
+from ddpm_lessons.loss import draw_noise
 
 SHORT = (3, 0.3, 0.98)  # alpha_bar_3 = 0.005: three steps, each with a face of its own
 pytestmark = pytest.mark.filterwarnings("ignore::ddpm_lessons.NoiseLeftWarning")
@@ -80,6 +82,37 @@ def test_the_loss_is_the_mean_square_between_the_noise_and_the_answer():
         squares += ((eps - (0.5 * x_t + 0.1 * t)) ** 2).flatten().tolist()
     assert loss.shape == ()
     assert loss.item() == pytest.approx(sum(squares) / len(squares), rel=1e-12)
+
+
+def test_t_and_eps_may_be_given():
+    """The same numbers as those that are drawn, in the order in which they are drawn."""
+    schedule, x_0 = linear_schedule(*SHORT), images(8, 1, 2, 3)
+    network = Recorder(lambda x_t, t: 0.5 * x_t)
+    drawn = simple_loss(network, schedule, x_0, generator=seeded(1))
+    t, eps = draw_noise(schedule, x_0, seeded(1))
+    assert t.dtype == torch.int64
+    assert eps.shape == x_0.shape
+    assert torch.equal(simple_loss(network, schedule, x_0, noise=(t, eps)), drawn)
+    parts = [simple_loss(network, schedule, x_0[r], noise=(t[r], eps[r])) for r in ([0, 1], [2])]
+    assert not torch.equal(*parts)
+    with pytest.raises(ValueError, match="eps has shape"):
+        simple_loss(network, schedule, x_0, noise=(t, eps[:4]))
+    with pytest.raises(ValueError, match="t contains 11, expected"):
+        simple_loss(network, schedule, x_0, noise=(t.fill_(11), eps))
+
+
+def test_a_gpu_draws_its_own_noise_from_a_seed_that_the_generator_gives(monkeypatch):
+    """On the CPU the noise is the generator's own; a state of the generator decides both."""
+    schedule, x_0 = linear_schedule(*SHORT), images(8, 1, 2, 3)
+    t, eps = draw_noise(schedule, x_0, seeded(1))
+    monkeypatch.setattr(loss_module, "DRAW_THERE", ("cpu",))  # as if this were one
+    (t_1, eps_1), (t_2, eps_2) = (draw_noise(schedule, x_0, seeded(1)) for _ in range(2))
+    assert torch.equal(t_1, t)
+    assert torch.equal(t_1, t_2)
+    assert torch.equal(eps_1, eps_2)
+    assert not torch.equal(eps_1, eps)
+    one = seeded(1)
+    assert not torch.equal(draw_noise(schedule, x_0, one)[1], draw_noise(schedule, x_0, one)[1])
 
 
 def test_a_network_that_answers_0_scores_1():

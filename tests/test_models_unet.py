@@ -94,6 +94,7 @@ def test_group_norm_takes_the_usual_widths(width):
         ({"channels": True}, "channels contains True"),
         ({"time_width": 1}, "at least 2"),
         ({"T": -1}, "T contains -1"),
+        ({"size": 0}, "size contains 0"),
     ],
 )
 def test_a_network_that_cannot_be_is_refused_at_once(options, message):
@@ -275,6 +276,7 @@ def test_the_configuration_survives_json():
     config = UNetConfig(3, (12, 24), (2, 3), groups=6, heads=3, time_width=5, T=10)
     assert UNetConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     assert UNetConfig.from_dict({}) == UNetConfig()
+    assert UNetConfig().size == 28  # files of weights that do not say it are of MNIST
     assert hash(config) != hash(UNetConfig())
 
 

@@ -17,7 +17,7 @@ from ddpm_lessons import cosine_schedule, linear_schedule
 from ddpm_lessons.data import Batches, load_mnist
 from ddpm_lessons.data.digits import Digits
 from ddpm_lessons.models import CheckpointError, UNet, UNetConfig, load_weights, save_weights
-from ddpm_lessons.models.storage import plain_names, read_header
+from ddpm_lessons.models.storage import plain_names, read_header, read_tensors, write_tensors
 from ddpm_lessons.training import (
     MixedPrecision,
     Run,
@@ -28,6 +28,7 @@ from ddpm_lessons.training import (
     save_checkpoint,
     steps_of,
 )
+from ddpm_lessons.training.checkpoint import CHECKPOINT
 
 SMALL = UNetConfig(widths=(8, 16), blocks=(1, 1), groups=4, time_width=8, T=20)
 
@@ -295,6 +296,17 @@ def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(digits, save
     with pytest.raises(CheckpointError, match=rf"c\.safetensors: {message}"):
         load_checkpoint(saved, run)
     assert_same(everything(run), before)
+
+
+def test_a_checkpoint_from_before_a_field_of_the_network_was_added_goes_on(digits, saved, tmp_path):
+    tensors, header = read_tensors(saved, CHECKPOINT)
+    for newer in ("num_classes", "size"):
+        del header["config"][newer]
+    del header["sha256"]
+    write_tensors(tmp_path / "old.safetensors", tensors, header)
+    run = make_run(digits, seed=1)
+    load_checkpoint(tmp_path / "old.safetensors", run)
+    assert run.step == header["step"]
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.999])

@@ -317,7 +317,7 @@ def test_every_preset_can_be_trained(name):
     model = UNet(preset.model)
     assert schedule.T == model.config.T
     optimizer, _ = make_optimizer(preset, model)
-    x_0 = images(1, 1, 28, 28)
+    x_0 = images(1, model.config.channels, model.config.size, model.config.size)
     assert torch.isfinite(next(train(model, schedule, [x_0], optimizer)).loss)
 
 
@@ -343,7 +343,10 @@ def test_the_gpu_preset_is_the_articles_twenty_epochs():
     assert make_schedule(preset) == linear_schedule(T=1000)
 
 
-@pytest.mark.parametrize("change", [{"schedule": "sine"}, {"speed": 1}, {"model": {"width": 1}}])
+@pytest.mark.parametrize(
+    "change",
+    [{"schedule": "sine"}, {"speed": 1}, {"model": {"width": 1}}, {"model": {"size": 30}}],
+)
 def test_a_preset_that_is_none_is_refused(change):
     with pytest.raises(ValueError, match="expected"):
         Preset.from_dict({**PRESETS["tiny"].to_dict(), **change})

@@ -44,6 +44,12 @@ def test_the_preset_says_how_many_digits_and_whether_labels_are_hidden():
     assert run.label_dropout == 0.5
 
 
+def test_the_preset_says_whether_images_are_mirrored():
+    for flip in (False, True):
+        preset = dataclasses.replace(PRESETS["tiny"], flip=flip)
+        assert start_run(preset, some_digits()).batches.flip is flip
+
+
 def test_the_steps_train_all_parts_and_leave_the_counting_to_their_consumer():
     run = start_run(PRESETS["tiny"], some_digits())
     before = weights(run)

@@ -26,6 +26,7 @@ from ddpm_lessons.door import EpsModel
 from ddpm_lessons.evaluation import BitsPerDim, bits_per_dim, bounds
 from ddpm_lessons.loss import Bound
 from ddpm_lessons.models import Pretrained
+from ddpm_lessons.models.classifier import SHAPE
 from ddpm_lessons.models.compiled import Compiled
 from ddpm_lessons.models.storage import write_atomically
 from ddpm_lessons.posterior import VARIANCES
@@ -88,6 +89,7 @@ def produce(
     """
     device = accelerator.device
     network = choose_network(options, device)
+    check_digits(network)
     settings = describe(options, network, accelerator.enabled)
     samples = Chunks(options.out, "samples", settings)
     limits = Chunks(options.out, "bound", bound_settings(settings))
@@ -103,6 +105,15 @@ def produce(
     write_pictures(options.out, drawn.images, near)
     bits = gather_bits(limits, options.bound_images)
     return {"settings": settings, "memory": numbers, "bits_per_dim": bits}, drawn
+
+
+def check_digits(network: Pretrained) -> None:
+    """Raise ValueError unless the network draws what the classifier, which judges, can read."""
+    channels, size = network.config.channels, network.config.size
+    if (channels, size, size) != SHAPE:
+        found = f"draws images of {channels} x {size} x {size}"
+        expected = f"{' x '.join(map(str, SHAPE))}: a classifier of MNIST's digits judges them"
+        raise ValueError(f"--checkpoint {found}, expected {expected}")
 
 
 def part(text: str) -> tuple[int, int]:

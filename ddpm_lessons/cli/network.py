@@ -19,7 +19,7 @@ from ddpm_lessons.training import load_network
 from ddpm_lessons.training.checkpoint import CHECKPOINT
 
 NOT_RAW = "--raw is for training checkpoints; other files hold one set of weights"
-SIZE = 28  # height and width of MNIST's digits
+DIGITS = 10  # the classes of MNIST
 KNOBS = ("steps", "eta", "variance")  # options that some sampler has
 
 
@@ -37,7 +37,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label",
         type=label,
-        help="a digit, or 'data' for a mixture; for networks that know labels",
+        help="such as a digit, or 'data' for MNIST's mixture; for networks that know labels",
     )
     parser.add_argument("--clip", type=number(0, 1e6), help="bound of x0_hat (default: none)")
 
@@ -47,10 +47,14 @@ def choose_network(options: argparse.Namespace, device: torch.device) -> Pretrai
     which knows labels if it will be told some.
     """
     if options.checkpoint is not None:
-        return open_network(options.checkpoint, device, raw=options.raw)
-    if options.raw:
+        network = open_network(options.checkpoint, device, raw=options.raw)
+    elif options.raw:
         raise ValueError(NOT_RAW)
-    return load_pretrained("mnist" if options.label is None else "mnist-labels", device=device)
+    else:
+        name = "mnist" if options.label is None else "mnist-labels"
+        network = load_pretrained(name, device=device)
+    check_label(options.label, network.config.num_classes)
+    return network
 
 
 def open_network(path: Path, device: torch.device, *, raw: bool = False) -> Pretrained:
@@ -63,10 +67,22 @@ def open_network(path: Path, device: torch.device, *, raw: bool = False) -> Pret
 
 
 def label(text: str) -> int | str:
-    """The type of --label: a digit, or "data" for labels as often as the training set has them."""
-    if text != "data" and not (text.isdecimal() and int(text) < 10):
-        raise argparse.ArgumentTypeError(f"is {text!r}, expected 0 to 9, or data")
+    """The type of --label: a number, or "data" for labels as often as MNIST has them."""
+    if text != "data" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"is {text!r}, expected a label from 0, or data")
     return text if text == "data" else int(text)
+
+
+def check_label(label: int | str | None, classes: int) -> None:
+    """Raise ValueError for a --label that a network with so many labels cannot be told.
+
+    One without labels says so itself.
+    """
+    if classes and label is not None and label != "data" and label >= classes:
+        raise ValueError(f"--label is {label}, expected 0 to {classes - 1}")
+    if classes and label == "data" and classes != DIGITS:
+        expected = f"0 to {classes - 1}: data is the mixture of MNIST's {DIGITS} digits"
+        raise ValueError(f"--label is data, expected {expected}")
 
 
 def tell(network: Pretrained, labels: Tensor | None) -> EpsModel:
@@ -104,7 +120,8 @@ def draw(
     eps_model: that of `network`, as it shall be asked: told labels, in another precision.
     """
     generators = streams(options.seed, "samples", numbers)
-    shape = (len(numbers), network.config.channels, SIZE, SIZE)
+    size = network.config.size
+    shape = (len(numbers), network.config.channels, size, size)
     x_T = randn_like(torch.empty(shape, device=device_of(network)), generators)
     sampler, knobs = SAMPLERS[options.sampler], choose_knobs(options)
     return sampler(eps_model, network.schedule, x_T, generator=generators, **knobs)

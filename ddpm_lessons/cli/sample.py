@@ -1,4 +1,4 @@
-"""Draw digits from a trained network: a grid as PNG, the chain as GIF."""
+"""Draw images from a trained network: a grid as PNG, the chain as GIF."""
 
 import argparse
 from io import BytesIO

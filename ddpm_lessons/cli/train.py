@@ -1,7 +1,8 @@
-"""Train a U-Net on MNIST, with a checkpoint to resume from."""
+"""Train a U-Net on MNIST or on other images, with a checkpoint to resume from."""
 
 import argparse
 import dataclasses
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,11 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
+from ddpm_lessons.cli.dataset import DATA, add_data, ask, fit, open_images
 from ddpm_lessons.cli.network import open_network
 from ddpm_lessons.cli.options import add_device, choose_accelerator, number, whole
 from ddpm_lessons.cli.trainlog import TrainLog
-from ddpm_lessons.data import load_mnist
+from ddpm_lessons.data import Digits
 from ddpm_lessons.models import load_pretrained, save_weights
 from ddpm_lessons.models.storage import read_header
 from ddpm_lessons.training import (
@@ -39,9 +41,10 @@ ASK_EVERY = 10  # steps between two questions to the other processes
 def add(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    rows = [f"  {name:12} {p.steps:6,} steps  {p.about}" for name, p in PRESETS.items()]
+    rows = [f"  {name:12} {p.steps:7,} steps  {p.about}" for name, p in PRESETS.items()]
     parser.epilog = "\n".join(["presets:", *rows])
     parser.add_argument("--preset", choices=PRESETS, help="see below (default: quick)")
+    add_data(parser)
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--steps", type=whole(1), help="instead of the preset's; with --resume, a new end"
@@ -67,30 +70,49 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or Path("runs") / (options.preset or "quick")
     accelerator = choose_accelerator(options.device)
     device = accelerator.device
-    preset, about = plan(options, out / CHECKPOINT, accelerator)
+    preset, about, digits = prepare(options, out / CHECKPOINT, accelerator)
     seed, start = about["seed"], None
     if options.start:
         course = options.start == COURSE
         start = load_pretrained() if course else open_network(Path(options.start), device)
     torch.manual_seed(seed)  # for whatever a network draws in training; our U-Net draws nothing
-    session = start_run(preset, load_mnist("train"), seed=seed, device=device, start=start)
+    session = start_run(preset, digits, seed=seed, device=device, start=start)
     if options.resume:
         load_checkpoint(out / CHECKPOINT, session)
     accelerator.wait()  # none writes the checkpoint while another one looks for it
     greet(session, preset, accelerator, seed=seed)
     advance(session, preset, accelerator, out=out, about=about)
-    if accelerator.process_index:
-        return 0
-    if session.step < preset.steps:
-        print(f"stopped after step {session.step}. To go on:")
-        print(f"    python -m ddpm_lessons train --resume --out {out}")
-        return 0
-    about |= {"steps": session.step, "seconds": round(session.seconds), "weights": "EMA"}
-    network = session.ema.module
-    save_weights(out / WEIGHTS, network, session.schedule, about=about, half=preset.half)
-    print(f"{session.step} steps in {session.seconds:.0f} s. To see digits:")
-    print(f"    python -m ddpm_lessons sample --checkpoint {out / WEIGHTS}")
+    if accelerator.process_index == 0:
+        finish(session, preset, out=out, about=about)
     return 0
+
+
+def prepare(
+    options: argparse.Namespace, checkpoint: Path, accelerator: MixedPrecision
+) -> tuple[Preset, dict, Digits]:
+    """What to train, what its files shall say of it, and the images."""
+    preset, about = plan(options, checkpoint, accelerator)
+    images = open_images(about.get("data"), tell=accelerator.process_index == 0)
+    if not options.resume:
+        preset, about = fit(preset, images, about)
+    if options.minutes:
+        seconds = 60 * options.minutes
+        steps = steps_within(preset, images.digits, seconds, device=accelerator.device)
+        preset = dataclasses.replace(preset, steps=steps)
+    return preset, about | {"preset": preset.to_dict()}, images.digits
+
+
+def finish(run: Run, preset: Preset, *, out: Path, about: dict) -> None:
+    """Write the weights, unless the training was stopped; say how to go on."""
+    if run.step < preset.steps:
+        print(f"stopped after step {run.step}. To go on:")
+        print(f"    python -m ddpm_lessons train --resume --out {out}")
+        return
+    about = about | {"steps": run.step, "seconds": round(run.seconds), "weights": "EMA"}
+    network = run.ema.module
+    save_weights(out / WEIGHTS, network, run.schedule, about=about, half=preset.half)
+    print(f"{run.step} steps in {run.seconds:.0f} s. To see samples:")
+    print(f"    python -m ddpm_lessons sample --checkpoint {out / WEIGHTS}")
 
 
 def greet(run: Run, preset: Preset, accelerator: MixedPrecision, *, seed: int) -> None:
@@ -106,13 +128,14 @@ def greet(run: Run, preset: Preset, accelerator: MixedPrecision, *, seed: int) -
 def plan(
     options: argparse.Namespace, checkpoint: Path, accelerator: MixedPrecision
 ) -> tuple[Preset, dict]:
-    """What to train, and what its files shall say of it (the preset, the seed, the start): by the
-    options, or by the checkpoint that is to be resumed.
+    """What to train, and what its files shall say of it (the seed, the start, the data): by the
+    options, or by the checkpoint that is to be resumed. The data may still change the preset, and
+    --minutes its steps.
     """
     preset = PRESETS[options.preset or "quick"]
     about = {"seed": options.seed or 0} | ({"start": options.start} if options.start else {})
     if options.resume:
-        for name in ("preset", "batch_size", "minutes", "seed", "start"):
+        for name in ("preset", "batch_size", "minutes", "seed", "start", *DATA):
             if getattr(options, name) is not None and (name != "preset" or options.out):
                 flag = name.replace("_", "-")
                 raise ValueError(f"--{flag} is decided by {checkpoint}; leave it out")
@@ -123,16 +146,16 @@ def plan(
     elif checkpoint.exists():
         remedy = "go on with --resume, or choose another folder by --out"
         raise ValueError(f"{checkpoint} is there already; {remedy}")
+    else:
+        preset, data = ask(options, preset)
+        about |= data
     if options.batch_size:
         preset = dataclasses.replace(preset, batch_size=options.batch_size)
-    if options.minutes:
-        if accelerator.num_processes > 1:  # each would measure another speed
-            raise ValueError(f"--minutes is {options.minutes:g}, expected --steps with processes")
-        steps = steps_within(preset, 60 * options.minutes, accelerator.device)
-        preset = dataclasses.replace(preset, steps=steps)
-    elif options.steps:
+    if options.minutes and accelerator.num_processes > 1:  # each would measure another speed
+        raise ValueError(f"--minutes is {options.minutes:g}, expected --steps with processes")
+    if options.steps:
         preset = dataclasses.replace(preset, steps=options.steps)
-    return preset, about | {"preset": preset.to_dict()}
+    return preset, about
 
 
 def with_end(preset: Preset, steps: int, step: int) -> Preset:
@@ -150,9 +173,9 @@ def with_end(preset: Preset, steps: int, step: int) -> Preset:
     return changed
 
 
-def steps_within(preset: Preset, seconds: float, device: torch.device) -> int:
+def steps_within(preset: Preset, digits: Digits, seconds: float, *, device: torch.device) -> int:
     """How many steps fit into that time, by timing some of a run that is then thrown away."""
-    steps = steps_of(start_run(preset, load_mnist("train"), device=device))
+    steps = steps_of(start_run(preset, digits, device=device))
     for _ in range(3):  # the first ones are slower
         next(steps).loss.item()
     start, count = time.perf_counter(), 0
@@ -165,7 +188,7 @@ def steps_within(preset: Preset, seconds: float, device: torch.device) -> int:
 def advance(
     run: Run, preset: Preset, accelerator: MixedPrecision, *, out: Path, about: dict
 ) -> None:
-    """Train to the preset's last step, or until Ctrl-C; a checkpoint is left in either case.
+    """Train to the preset's last step, or until Ctrl-C or SIGTERM; a checkpoint is left anyway.
 
     Of several processes the first one writes the files.
     """
@@ -182,7 +205,8 @@ def advance(
     bar = tqdm(
         total=preset.steps, initial=run.step, unit="step", dynamic_ncols=True, disable=not first
     )
-    with bar, interruptible() as interrupted, company(accelerator, out / CHECKPOINT):
+    ends = interruptible(signal.SIGTERM)
+    with bar, ends as interrupted, company(accelerator, out / CHECKPOINT):
         steps = steps_of(run, accelerator)
         while run.step < preset.steps and not stopped(interrupted, run, accelerator):
             result = next(steps)
@@ -196,8 +220,8 @@ def advance(
 
 
 def stopped(interrupted: list[int], run: Run, accelerator: MixedPrecision) -> bool:
-    """Whether there was a Ctrl-C. Processes ask each other, at times, so that all leave the loop
-    after the same step: one that went on alone would wait for the others forever.
+    """Whether there was a signal to stop. Processes ask each other, at times, so that all leave
+    the loop after the same step: one that went on alone would wait for the others forever.
     """
     if accelerator.num_processes == 1:
         return bool(interrupted)

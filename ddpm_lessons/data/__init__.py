@@ -1,7 +1,8 @@
-"""Data: MNIST digits, their scaling to [-1, 1], training batches, and toy distributions."""
+"""Data: MNIST digits, images from elsewhere, scaling, training batches, toy distributions."""
 
 from ddpm_lessons.data.digits import Batches, Digits
 from ddpm_lessons.data.images import to_model_range, to_uint8
+from ddpm_lessons.data.load import ImageSet, load_images
 from ddpm_lessons.data.mnist import DataError, load_mnist, status
 from ddpm_lessons.data.toys import TOYS, ToyParameters
 
@@ -10,7 +11,9 @@ __all__ = [
     "Batches",
     "DataError",
     "Digits",
+    "ImageSet",
     "ToyParameters",
+    "load_images",
     "load_mnist",
     "status",
     "to_model_range",

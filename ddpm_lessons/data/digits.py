@@ -24,7 +24,8 @@ class IndexOutOfRange(IndexError, ValueError):
 class Digits:
     """Labelled images as they are stored: 8 bits a pixel.
 
-    images: uint8, (N, C, H, W); for MNIST (N, 1, 28, 28), 0 is paper and 255 is ink.
+    images: uint8, (N, C, H, W); for MNIST (N, 1, 28, 28), 0 is paper and 255 is ink. Not only
+        digits: C is 3 for colour, and `load.load_images` reads any images.
     labels: int64, (N,), on the same device.
     `digits[i]`, the same as `digits.x_0(i)`, is the image in the model's range.
     """
@@ -100,6 +101,8 @@ class Batches:
     The order of epoch e depends on that seed and on e alone, so other draws from the generator
     change nothing, the order is the same on every device, and three numbers are the whole state.
 
+    flip: show each image mirrored, left for right, in about half of the epochs. Whether image i is
+        mirrored in epoch e depends on the seed, e and i alone; the order is as it is without.
     epoch: complete passes so far. position: images given in this pass, 0..N-1.
     Raises ValueError for a batch_size outside 1..N or arguments of another type.
     """
@@ -111,17 +114,23 @@ class Batches:
         *,
         generator: torch.Generator | None,
         device: torch.device | str | None = None,
+        flip: bool = False,
     ) -> None:
         if not isinstance(digits, Digits):
             raise ValueError(f"digits is {kind(digits)}, expected Digits")
         if generator is not None and not isinstance(generator, torch.Generator):
             raise ValueError(f"generator is {kind(generator)}, expected a torch.Generator or None")
+        if not isinstance(flip, bool):
+            raise ValueError(f"flip is {flip!r}, expected True or False")
         self.digits = digits if device is None else digits.to(device)
         self.batch_size = check_index("batch_size", batch_size, 1, len(digits))
+        self.flip = flip
         self.seed = _draw_seed(generator)
         self.epoch = 0
         self.position = 0
-        self._order: Tensor | None = None  # of this epoch, made when it is first needed
+        # Of this epoch, made when they are first needed: (N,) rows, and (N,) whether to mirror.
+        self._order: Tensor | None = None
+        self._mirrored: Tensor | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -133,12 +142,15 @@ class Batches:
 
     def __next__(self) -> tuple[Tensor, Tensor]:
         if self._order is None:
-            self._order = self._permutation(self.epoch)
+            self._order, self._mirrored = self._draw_epoch(self.epoch)
         rows = self._order[self.position : self.position + self.batch_size]  # (B,)
         self.position += len(rows)
         if self.position == len(self.digits):
             self.epoch, self.position, self._order = self.epoch + 1, 0, None
-        return to_model_range(self.digits.images[rows]), self.digits.labels[rows]
+        images = self.digits.images[rows]
+        if self.flip:
+            images = images.flip(-1).where(self._mirrored[rows].view(-1, 1, 1, 1), images)
+        return to_model_range(images), self.digits.labels[rows]
 
     def state_dict(self) -> dict[str, int]:
         """Where the stream stands, in ints: after loading it, the next batch is the same."""
@@ -163,9 +175,15 @@ class Batches:
         self.seed, self.epoch, self.position = values
         self._order = None
 
-    def _permutation(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed((self.seed + epoch) % SEEDS)
-        return torch.randperm(len(self.digits), generator=generator).to(self.digits.images.device)
+    def _draw_epoch(self, epoch: int) -> tuple[Tensor, Tensor]:
+        """The order of the images, and which of them are mirrored; drawn in this order, so that
+        the first does not depend on the second.
+        """
+        generator, device = torch.Generator(), self.digits.images.device
+        generator.manual_seed((self.seed + epoch) % SEEDS)
+        order = torch.randperm(len(self.digits), generator=generator)
+        mirrored = torch.rand(len(self.digits), generator=generator) < 0.5
+        return order.to(device), mirrored.to(device)
 
 
 def _draw_seed(generator: torch.Generator | None) -> int:

@@ -18,6 +18,8 @@ class UNetConfig:
     time_width: length of the sinusoidal embedding of t, at least 2.
     T: the largest timestep that the network takes.
     num_classes: how many labels it can be told, 0..num_classes - 1; 0 for a network without labels.
+    size: height and width of the images that it learns from and is asked to draw. No weight depends
+        on it, and the network takes every multiple of `size_multiple`.
     Raises ValueError for numbers that make no network.
     """
 
@@ -29,6 +31,7 @@ class UNetConfig:
     time_width: int = 64
     T: int = 1000
     num_classes: int = 0
+    size: int = 28
 
     def __post_init__(self) -> None:
         for name in ("widths", "blocks"):
@@ -41,6 +44,7 @@ class UNetConfig:
             "time_width": 2,
             "T": 1,
             "num_classes": 0,
+            "size": 1,
         }.items():
             _check_count(name, getattr(self, name), least)
         if len(self.widths) != len(self.blocks):

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ddpm_lessons.models.config import UNetConfig
 from ddpm_lessons.models.pretrained import BETAS, Pretrained, assemble, check_finite, describe
 from ddpm_lessons.models.storage import (
     CheckpointError,
@@ -110,8 +111,11 @@ def _kind(run: Run) -> dict:
 def _check_fits(path: object, run: Run, tensors: dict[str, Tensor], header: dict) -> None:
     """Refuse the file before anything is changed."""
     for key, value in _kind(run).items():
-        if header.get(key) != value:
-            raise CheckpointError(f"{path}: its {key} is {header.get(key)}, expected {value}")
+        found = header.get(key)
+        if key == "config" and isinstance(found, dict):
+            found = UNetConfig().to_dict() | found  # an older file lacks the newer fields
+        if found != value:
+            raise CheckpointError(f"{path}: its {key} is {found}, expected {value}")
     if not torch.equal(tensors[BETAS], run.schedule.betas):
         found = NoiseSchedule(tensors[BETAS])
         raise CheckpointError(f"{path}: its schedule is {found}, expected {run.schedule}")

@@ -1,4 +1,4 @@
-"""Ctrl-C, or JupyterLab's square button, at a place where nothing is half done."""
+"""Ctrl-C, or JupyterLab's square button, or a cluster's notice, where nothing is half done."""
 
 import signal
 import threading
@@ -7,11 +7,14 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interruptible() -> Iterator[list[int]]:
+def interruptible(*others: signal.Signals) -> Iterator[list[int]]:
     """Within this block the first Ctrl-C only enters the list; a second one stops at once.
 
     A loop that looks at the list between two steps can end with every part of its run at the same
     step. Outside the main thread, where Python does not handle signals, the list stays empty.
+
+    others: signals that only enter the list, too, such as SIGTERM, by which clusters and launchers
+        say that the time is over; the next one does what it did before.
     """
     seen: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -20,10 +23,14 @@ def interruptible() -> Iterator[list[int]]:
 
     def note(signum: int, _frame: object) -> None:
         seen.append(signum)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupt = signum == signal.SIGINT
+        signal.signal(signum, signal.default_int_handler if interrupt else before[signum])
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *others)}
+    for number in before:
+        signal.signal(number, note)
     try:
         yield seen
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

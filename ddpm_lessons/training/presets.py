@@ -13,7 +13,11 @@ from ddpm_lessons.schedule import SCHEDULES, NoiseSchedule
 
 @dataclass(frozen=True)
 class Preset:
-    """The numbers of one training. Raises ValueError for a schedule that is not in SCHEDULES."""
+    """The numbers of one training.
+
+    Raises ValueError for a schedule that is not in SCHEDULES, or images that the model cannot halve
+    as often as it must.
+    """
 
     about: str
     steps: int  # of the optimiser
@@ -22,15 +26,20 @@ class Preset:
     warmup: int = 200  # steps
     decay: float = 1.0  # the share of the steps, at the end, over which the learning rate falls
     ema_decay: float = 0.999
-    images: int | None = None  # how many of the 60,000 training digits; None for all
+    images: int | None = None  # how many of the training images, the first ones; None for all
     schedule: str = "linear"  # a key of SCHEDULES; its T is that of the network
     label_dropout: float | None = None  # share of hidden labels; None to train without labels
+    flip: bool = False  # whether images are mirrored at random, see `Batches`
     half: bool = False  # whether the finished weights are stored in float16, see `save_weights`
     model: UNetConfig = field(default_factory=UNetConfig)
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule is {self.schedule!r}, expected one of {sorted(SCHEDULES)}")
+        size, multiple = self.model.size, self.model.size_multiple
+        if size % multiple:
+            halvings = f"this U-Net halves the image {len(self.model.widths) - 1} times"
+            raise ValueError(f"size is {size}, expected a multiple of {multiple}: {halvings}")
 
     def to_dict(self) -> dict:
         """The fields as JSON holds them."""
@@ -84,6 +93,18 @@ PRESETS = {
         batch_size=128,
         ema_decay=0.9995,
         model=UNetConfig(widths=(64, 128, 256), blocks=(2, 2, 2), time_width=128),
+    ),
+    "images": Preset(
+        about="colour images of 32 x 32 (or what --data holds), for a GPU",
+        steps=100_000,
+        batch_size=128,
+        lr=2e-4,
+        warmup=1_000,
+        decay=0.25,
+        ema_decay=0.9995,
+        model=UNetConfig(
+            channels=3, widths=(64, 128, 256), blocks=(2, 2, 2), time_width=128, size=32
+        ),
     ),
 }
 

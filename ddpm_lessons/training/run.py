@@ -63,7 +63,9 @@ def start_run(
     return Run(
         model=model,
         schedule=schedule,
-        batches=Batches(digits, preset.batch_size, generator=generator, device=device),
+        batches=Batches(
+            digits, preset.batch_size, generator=generator, device=device, flip=preset.flip
+        ),
         optimizer=optimizer,
         lr_scheduler=lr_scheduler,
         ema=make_ema(model, preset.ema_decay),

@@ -49,6 +49,7 @@ from ddpm_lessons import (
 from ddpm_lessons.checks import lesson03
 from ddpm_lessons.data import TOYS, load_mnist
 from ddpm_lessons.evaluation import bounds
+from ddpm_lessons.loss import draw_noise
 from ddpm_lessons.models.pretrained import load_pretrained
 from ddpm_lessons.models.unet import sinusoids
 from ddpm_lessons.show import loss_plots
@@ -688,7 +689,7 @@ loss = torch.nn.functional.mse_loss(guess, eps)
 print(f"the network sees {x_t.item():.3f} and says {guess.item()}: loss {loss.item():.4f}")
 
 # %% tags=["nbval-ignore-output"]
-show_source(simple_loss)
+show_source(simple_loss, draw_noise)
 
 # %% [markdown]
 # **Sum or mean?** $\|\cdot\|^2$ in Eq. (14) is a sum over pixels; the paper's code, and this library, take
@@ -764,8 +765,8 @@ player(panels, alts, values=times, start=len(times) // 2, width=140)
 # | step | in the code |
 # |---|---|
 # | 1. take $x_0$ from the data | the argument `x_0` of `simple_loss`, a batch |
-# | 2. draw $t$ from $1 \dots T$, all equally likely | `t = torch.randint(1, schedule.T + 1, ...)` |
-# | 3. draw $\epsilon$ from $\mathcal N(0, I)$ | `eps = randn_like(x_0, ...)` |
+# | 2. draw $t$ from $1 \dots T$, all equally likely | `draw_noise`: `torch.randint(1, schedule.T + 1, ...)` |
+# | 3. draw $\epsilon$ from $\mathcal N(0, I)$ | `draw_noise`: `randn_like(x_0, ...)` |
 # | 4. make $x_t$, one jump of Eq. (4) | `x_t = q_sample(x_0, schedule.at(t, like=x_0), eps)` |
 # | 5. predict the noise | `predicted = eps_model(x_t, t)` |
 # | 6. take a gradient step on the squared error | `mse_loss(predicted, eps)`, then `loss.backward()` and `optimizer.step()` |

@@ -171,14 +171,14 @@ show_source(train)
 # |---|---|
 # | 1: repeat | `for step, batch in enumerate(batches, start=1)` |
 # | 2: $x_0 \sim q(x_0)$ | `x_0 = batch ...`, shuffled anew in each pass over the data |
-# | 3: $t \sim \text{Uniform}(1, \dots, T)$ | inside `simple_loss`, one for each image |
+# | 3: $t \sim \text{Uniform}(1, \dots, T)$ | `draw_noise`, one for each image |
 # | 4: $\epsilon \sim \mathcal N(0, I)$ | likewise |
 # | 5: gradient step on $\lVert\epsilon - \epsilon_\theta(\dots)\rVert^2$ | `zero_grad`, `backward`, `optimizer.step()` |
 # | 6: until converged | whoever consumes the loop decides |
 #
 # What is not in Algorithm 1: the learning rate's own schedule, the average of the weights (`ema`, below), mixed
-# precision, and a look at the loss every 50 steps. Only every 50, because to *read* a number from a GPU means to
-# wait for it.
+# precision, `rows`, which matters only where several processes share each batch, and a look at the loss every 50
+# steps. Only every 50, because to *read* a number from a GPU means to wait for it.
 #
 # **By calculator.** One step of `OneWeight` on the article's pixel, $x_0 = 0.8$, $\epsilon = 0.3$,
 # $\bar\alpha = 0.5$, so $x_t = 0.778$. Let $w = 0.5$: the guess is $0.389$, the error $0.089$, the loss
