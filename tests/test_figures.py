@@ -17,8 +17,8 @@ sys.path.insert(0, str(REPOSITORY))  # `figures` is no part of the package
 
 from figures.make import FIGURES, make  # noqa: E402
 
-# Written by `python -m ddpm_lessons sample`, beside the weights that it shows.
-SAMPLES = {"first_samples.png"}
+# Written by the README's two `python -m ddpm_lessons evaluate` lines, beside the weights they show.
+SAMPLES = {"samples.png", "samples_labels.png"}
 BYTES = 1_500_000
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 

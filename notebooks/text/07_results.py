@@ -69,7 +69,7 @@ print(f"T = {schedule.T}; {len(train):,} digits to learn from, {len(test):,} to 
 # We draw 300 digits. One seed, fixed in advance; nothing is thrown away. A full chain of 1000 steps for each would
 # take some minutes, so these are made by `ddim` with 30 calls of the network instead of 1000 (lesson 09 explains it),
 # and $\hat x_0$ is clipped to $[-1, 1]$. Where the difference could matter we say so. `python -m ddpm_lessons
-# evaluate --clip 1` finds the same numbers for 10,000 samples of the full chain; on a CPU it takes hours.
+# evaluate` finds the same numbers for 10,000 samples; the README has the table.
 
 # %% tags=["nbval-ignore-output"]
 x_T = torch.randn(300, 1, 28, 28, generator=torch.Generator().manual_seed(7))
