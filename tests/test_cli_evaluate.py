@@ -166,7 +166,18 @@ def test_the_first_columns_of_the_neighbours_are_the_closest_samples():
 # --- stopped, shared, resumed ---
 
 
+@pytest.fixture
+def _heard():
+    """Ctrl-C raises KeyboardInterrupt here, also where a shell has started the tests in the
+    background and has it ignored.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("when", [2, 5])
+@pytest.mark.usefixtures("_heard")
 def test_a_run_that_was_stopped_goes_on_and_reports_the_same(
     when, command, finished, monkeypatch, capsys
 ):
