@@ -85,7 +85,8 @@ def produce(
 ) -> tuple[dict, Samples | None]:
     """Make the missing pieces, and the pictures; returns what is known then, and the samples.
 
-    None instead of the samples where other parts still have pieces to make.
+    None instead of the samples where other parts still have pieces to make, and in all processes
+    but the first.
     """
     device = accelerator.device
     network = choose_network(options, device)
@@ -98,7 +99,8 @@ def produce(
     draw_bounds(options, network, limits)
     accelerator.wait()
     wanted = pieces(options.n, options.chunk), pieces(options.bound_images, BOUND_CHUNK)
-    if samples.missing(wanted[0]) or limits.missing(wanted[1]):
+    others = samples.missing(wanted[0]) or limits.missing(wanted[1])
+    if others or accelerator.process_index:  # the first process alone goes on
         return {}, None
     drawn = gather(samples, options.n, options.chunk)
     numbers, near = recall(drawn.images, device)
