@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from common import RESULTS
-from judging import STEPS, draw, features, floor, judge
+from judging import STEPS, draw, features, floor, interval, judge
 from torch import Tensor
 from tqdm import tqdm
 
@@ -159,8 +159,7 @@ def markdown(rows: list[dict]) -> str:
             cost = [f"{row['parameters'] / 1e6:.2f}", f"{row['images_per_second']:.0f}"]
             cost += [f"{row['call_ms']:.2f}", f"{row['loss']:.4f}"]
             cost += [f"{row['shape_loss']:.4f}"]
-        interval = f"{row['fid']:.2f} ({row['fid_low']:.2f}-{row['fid_high']:.2f})"
-        looks = [interval, f"{row['kid']:.4f}", f"{100 * row['confident']:.1f} %"]
+        looks = [interval(row), f"{row['kid']:.4f}", f"{100 * row['confident']:.1f} %"]
         lines.append([row["network"], *cost, *looks])
     return table(lines)
 

@@ -7,9 +7,10 @@ profiler's: the time of each kind of operation, as a share of all of it.
 """
 
 import re
+from statistics import median
 
 import torch
-from common import in_turn, median, options, report
+from common import in_turn, options, report
 from contenders import NARROW, SHIPPED, ours
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -77,19 +78,18 @@ def main() -> None:
         name = "-".join(map(str, config.widths))
         plain = ours(name, config, device)
         fast = ours(name, config, device, compiled=True)
-        for words, job, counted in (
-            ("one call", lambda c=plain: c.call(x, t), plain),
-            ("one call, compiled", lambda c=fast: c.call(x, t), plain),
-            ("a step of training", lambda c=plain: c.step(x), plain),
+        forward = flops(lambda c=plain: c.call(x, t))
+        for words, job, passes in (
+            ("one call", lambda c=plain: c.call(x, t), 1),
+            ("one call, compiled", lambda c=fast: c.call(x, t), 1),
+            ("a step of training", lambda c=plain: c.step(x), 3),
         ):
-            jobs[f"{name}: {words}"] = job
-            forward = flops(lambda c=counted: c.call(x, t))
-            work[f"{name}: {words}"] = 3 * forward if "training" in words else forward
+            jobs[f"{name}: {words}"], work[f"{name}: {words}"] = job, passes * forward
     seconds = {
         name: median(found)
         for name, found in in_turn(jobs, rounds=chosen.rounds, device=device).items()
     }
-    ceiling = work[name_of_best(seconds, work)] / seconds[name_of_best(seconds, work)]
+    ceiling = max(work[name] / took for name, took in seconds.items() if "matrix" in name)
     rows = [
         {
             "name": name,
@@ -110,12 +110,6 @@ def main() -> None:
         for kind in [*KINDS, "rest"]
     ]
     report("profile", device, rows, {"name": "share of the time", **{n: n for n in shares}})
-
-
-def name_of_best(seconds: dict[str, float], work: dict[str, int]) -> str:
-    """The matrix product with the most operations a second."""
-    products = [name for name in seconds if name.startswith("matrix")]
-    return max(products, key=lambda name: work[name] / seconds[name])
 
 
 if __name__ == "__main__":

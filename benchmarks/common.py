@@ -4,7 +4,6 @@ import argparse
 import importlib.metadata
 import json
 import platform
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,11 +56,6 @@ def in_turn(
             if number:
                 found[name].append(seconds)
     return found
-
-
-def median(values: list[float]) -> float:
-    """The median."""
-    return statistics.median(values)
 
 
 def machine(device: str) -> dict[str, str]:

@@ -140,6 +140,19 @@ def course(device: str, *, bfloat16: bool = False) -> Contender:
     return Contender("diffusers, the course's network", model, step, call, chain, recipe=recipe)
 
 
+def ancestral(p_sample: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, int], Tensor]:
+    """The first n steps of a chain whose single step from x_t, t counted from 0, is `p_sample`."""
+
+    @torch.no_grad()
+    def chain(x_T: Tensor, n: int) -> Tensor:
+        x = x_T
+        for t in islice(reversed(range(T)), n):
+            x = p_sample(x, t)
+        return x
+
+    return chain
+
+
 def lucidrains(device: str, *, dim: int, multiples: tuple[int, ...]) -> Contender:
     """denoising-diffusion-pytorch, with its trainer's Adam and clipping of gradients."""
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet
@@ -156,18 +169,9 @@ def lucidrains(device: str, *, dim: int, multiples: tuple[int, ...]) -> Contende
         optimizer.step()
         optimizer.zero_grad()
 
-    @torch.no_grad()
-    def call(x: Tensor, t: Tensor) -> Tensor:
-        return model(x, t)
-
-    @torch.no_grad()
-    def chain(x_T: Tensor, n: int) -> Tensor:
-        x = x_T
-        for t in islice(reversed(range(T)), n):
-            x, _ = diffusion.p_sample(x, t)
-        return x
-
+    chain = ancestral(lambda x, t: diffusion.p_sample(x, t)[0])
     name = f"denoising-diffusion-pytorch, dim {dim}"
+    call = torch.no_grad()(model.forward)
     return Contender(name, model, step, call, chain, size=size, recipe="float32")
 
 
@@ -188,16 +192,9 @@ def labml(device: str, *, channels: int = 32) -> Contender:
         loss.backward()
         optimizer.step()
 
-    @torch.no_grad()
-    def call(x: Tensor, t: Tensor) -> Tensor:
-        return model(x, t)
-
-    @torch.no_grad()
-    def chain(x_T: Tensor, n: int) -> Tensor:
-        x = x_T
-        for t in islice(reversed(range(T)), n):
-            x = diffusion.p_sample(x, x.new_full((len(x),), t, dtype=torch.long))
-        return x
-
+    chain = ancestral(
+        lambda x, t: diffusion.p_sample(x, x.new_full((len(x),), t, dtype=torch.long))
+    )
     name = f"labml-nn, {channels} channels"
+    call = torch.no_grad()(model.forward)
     return Contender(name, model, step, call, chain, recipe="float32")

@@ -39,11 +39,11 @@ def draw(
 def judge(images: Tensor, reference: Tensor) -> dict:
     """What real digits have, too: digit-FID with its interval, KID, and the share read surely."""
     reading = read(load_classifier(), images)
-    interval = fid_interval(reading.features, reference, generator=torch.Generator().manual_seed(2))
+    fid = fid_interval(reading.features, reference, generator=torch.Generator().manual_seed(2))
     return {
-        "fid": interval.value,
-        "fid_low": interval.low,
-        "fid_high": interval.high,
+        "fid": fid.value,
+        "fid_low": fid.low,
+        "fid_high": fid.high,
         "kid": kid(reading.features, reference),
         "confident": quality(reading.probabilities).confident,
     }
@@ -58,3 +58,8 @@ def floor(train: Digits, reference: Tensor, n: int) -> dict:
     """What n real training digits score."""
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:n]
     return judge(train.images[chosen], reference)
+
+
+def interval(found: dict) -> str:
+    """The digit-FID of `judge` with its interval, for a table."""
+    return f"{found['fid']:.2f} ({found['fid_low']:.2f}-{found['fid_high']:.2f})"

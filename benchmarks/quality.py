@@ -16,9 +16,10 @@ from collections.abc import Callable
 import torch
 from common import report
 from contenders import T, course
-from judging import draw, features, floor, judge
+from judging import draw, features, floor, interval, judge
 
 from ddpm_lessons import linear_schedule
+from ddpm_lessons.cli.train import steps_within
 from ddpm_lessons.data import Batches, Digits, load_mnist
 from ddpm_lessons.door import EpsModel
 from ddpm_lessons.training import PRESETS, start_run, steps_of
@@ -61,14 +62,7 @@ class Racer:
 def our_racer(digits: Digits, seconds: float, device: str) -> Racer:
     """Our recipe, in as many steps as fit: measured first, on a run that is thrown away."""
     preset = PRESETS["quick"]
-    trial = steps_of(start_run(preset, digits, device=device))
-    for _ in range(5):
-        next(trial).loss.item()
-    start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < min(20.0, seconds / 10):
-        next(trial).loss.item()
-        count += 1
-    fit = max(1, int(seconds * count / (time.perf_counter() - start)))
+    fit = steps_within(preset, digits, seconds, device=torch.device(device))
     decay = 0.99 if fit < 4000 else 0.999  # the average must forget the beginning
     preset = dataclasses.replace(preset, steps=fit, ema_decay=decay)
     run = start_run(preset, digits, device=device)
@@ -127,7 +121,7 @@ def row(name: str, found: dict, minutes: object = "", images: object = "") -> di
         "name": name,
         "minutes": minutes,
         "images": images,
-        "interval": f"{found['fid']:.2f} ({found['fid_low']:.2f}-{found['fid_high']:.2f})",
+        "interval": interval(found),
         "share": f"{100 * found['confident']:.1f} %",
         **found,
     }

@@ -7,8 +7,10 @@ measured and multiplied: every step costs the same. The ratio of the two is what
 cannot be below 1, because step t needs the result of step t + 1.
 """
 
+from statistics import median
+
 import torch
-from common import in_turn, median, options, report
+from common import in_turn, options, report
 from contenders import NARROW, SHIPPED, Contender, T, course, labml, lucidrains, ours, those_here
 
 COLUMNS = {

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
-from common import in_turn, median, options, report
+from common import in_turn, options, report
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SLIDER = """

@@ -6,8 +6,10 @@ The first rows have about as many weights each, in pairs; the others are each pr
 --large adds denoising-diffusion-pytorch's default network, which takes minutes a step on a CPU.
 """
 
+from statistics import median
+
 import torch
-from common import in_turn, median, options, report
+from common import in_turn, options, report
 from contenders import (
     LIKE_COURSE,
     LIKE_LABML,
