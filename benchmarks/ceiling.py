@@ -83,6 +83,7 @@ def main() -> None:
             ("one call", lambda c=plain: c.call(x, t), 1),
             ("one call, compiled", lambda c=fast: c.call(x, t), 1),
             ("a step of training", lambda c=plain: c.step(x), 3),
+            ("a step of training, compiled", lambda c=fast: c.step(x), 3),
         ):
             jobs[f"{name}: {words}"], work[f"{name}: {words}"] = job, passes * forward
     seconds = {

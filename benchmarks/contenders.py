@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ddpm_lessons import ddpm, linear_schedule
 from ddpm_lessons.models import UNet, UNetConfig
 from ddpm_lessons.models.compiled import Compiled
-from ddpm_lessons.training import PRESETS, MixedPrecision, make_ema, make_optimizer, train
+from ddpm_lessons.training import PRESETS, Ema, MixedPrecision, make_optimizer, train
 
 T = 1000
 NARROW = PRESETS["quick"].model  # 16-64-128, one block: what a laptop trains in minutes
@@ -54,18 +54,21 @@ class Contender:
 
 
 def ours(name: str, config: UNetConfig, device: str, *, compiled: bool = False) -> Contender:
-    """Our loop: mixed precision where the device has bfloat16, EMA, AdamW."""
+    """Our loop: mixed precision where the device has bfloat16, EMA, AdamW.
+
+    compiled: both for training and for sampling.
+    """
     model, schedule = UNet(config).to(device), linear_schedule(T)
-    precision, preset = MixedPrecision(device), PRESETS["mnist"]
+    precision, preset = MixedPrecision(device, compiled=compiled), PRESETS["mnist"]
     optimizer, lr_scheduler = make_optimizer(preset, model)
     state: dict[str, Tensor] = {}
     steps = train(
-        model,
+        precision.prepare_model(model),
         schedule,
         (state["x_0"] for _ in repeat(None)),
         optimizer,
         lr_scheduler=lr_scheduler,
-        ema=make_ema(model),
+        ema=Ema(model),
         accelerator=precision,
         generator=torch.Generator(device).manual_seed(0),
     )

@@ -1,15 +1,17 @@
 """Time to quality: the digit-FID that a training from scratch has reached after so many seconds.
 
-    python benchmarks/quality.py [--device cuda] [--minutes 5 10 20] [--course 10 60]
+    python benchmarks/quality.py [--device cuda] [--minutes 5 10 20] [--course 10 60] [--preset gpu]
 
 Our recipe (the preset "quick", as many steps as fit) is run once for each length, because its
 learning rate falls to 0 at the end; the Hugging Face course's network and recipe (float32, Adam at
 a constant rate) is run once, and judged on the way. All take turns of some seconds; only its own
-seconds count for each. Beside every number stands what real training digits score.
+seconds count for each. Beside every number stands what real training digits score. --preset adds
+one of our presets with all its steps, compiled; what the compiler takes does not count.
 """
 
 import argparse
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 
@@ -22,7 +24,7 @@ from ddpm_lessons import linear_schedule
 from ddpm_lessons.cli.train import steps_within
 from ddpm_lessons.data import Batches, Digits, load_mnist
 from ddpm_lessons.door import EpsModel
-from ddpm_lessons.training import PRESETS, start_run, steps_of
+from ddpm_lessons.training import PRESETS, MixedPrecision, Preset, start_run, steps_of
 
 TURN = 5.0  # seconds at a time
 COLUMNS = {
@@ -36,7 +38,10 @@ COLUMNS = {
 
 
 class Racer:
-    """A training that is advanced turn by turn, and judged when its own seconds reach a mark."""
+    """A training that is advanced turn by turn, and judged when its own seconds reach a mark.
+
+    step: trains one step and returns how many images it saw; 0 when the training is finished.
+    """
 
     def __init__(
         self,
@@ -47,37 +52,60 @@ class Racer:
     ) -> None:
         self.name, self.step, self.eps_model, self.marks = name, step, eps_model, sorted(marks)
         self.seconds, self.images, self.bfloat16 = 0.0, 0, None
+        self.schedule = linear_schedule(T)
 
     def advance(self, device: str) -> float | None:
-        """Train for a turn; returns the mark, in seconds, if that was reached."""
+        """Train for a turn; returns the seconds of its own if a mark, or the end, was reached."""
         start, end = time.perf_counter(), min(self.seconds + TURN, self.marks[0])
-        while self.seconds + time.perf_counter() - start < end:
-            self.images += self.step()
-            if device.startswith("cuda"):
-                torch.cuda.synchronize(device)
+        seen = 1
+        while seen and self.seconds + time.perf_counter() - start < end:
+            seen = self.step()
+            self.images += seen
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
         self.seconds += time.perf_counter() - start
-        return self.marks.pop(0) if self.seconds >= self.marks[0] else None
+        if seen and self.seconds < self.marks[0]:
+            return None
+        self.marks.pop(0)
+        return self.seconds
 
 
-def our_racer(digits: Digits, seconds: float, device: str) -> Racer:
-    """Our recipe, in as many steps as fit: measured first, on a run that is thrown away."""
-    preset = PRESETS["quick"]
-    fit = steps_within(preset, digits, seconds, device=torch.device(device))
+def timed_racer(digits: Digits, seconds: float, device: str) -> Racer:
+    """The preset "quick" in as many steps as fit: measured first, on a run that is thrown away."""
+    preset, accelerator = PRESETS["quick"], MixedPrecision(device)
+    fit = steps_within(preset, digits, seconds, accelerator=accelerator)
     decay = 0.99 if fit < 4000 else 0.999  # the average must forget the beginning
     preset = dataclasses.replace(preset, steps=fit, ema_decay=decay)
-    run = start_run(preset, digits, device=device)
-    steps = steps_of(run)
+    return our_racer("quick", preset, digits, accelerator, seconds=seconds)
+
+
+def whole_racer(name: str, digits: Digits, device: str) -> Racer:
+    """All the steps of a preset, compiled beforehand."""
+    preset, accelerator = PRESETS[name], MixedPrecision(device, compiled=True)
+    for n in {preset.batch_size, len(digits) % preset.batch_size or preset.batch_size}:
+        some = dataclasses.replace(preset, batch_size=n, images=None)
+        next(steps_of(start_run(some, digits, device=device), accelerator))
+    return our_racer(name, preset, digits, accelerator, seconds=math.inf)
+
+
+def our_racer(
+    name: str, preset: Preset, digits: Digits, accelerator: MixedPrecision, *, seconds: float
+) -> Racer:
+    """Our training by a preset, for so many seconds at most."""
+    run = start_run(preset, digits, device=accelerator.device)
+    steps = steps_of(run, accelerator)
 
     def step() -> int:
-        if run.step < preset.steps:  # a faster moment than the one measured: the run is finished
-            next(steps)
-            run.step += 1
-            return preset.batch_size
-        time.sleep(0.01)
-        return 0
+        if run.step == preset.steps:
+            return 0
+        next(steps)
+        run.step += 1
+        return preset.batch_size
 
-    name = f"ours, preset quick, {fit:,} steps"
-    return Racer(name, step, lambda: run.ema.module, [seconds])
+    words = f"ours, preset {name}, {preset.steps:,} steps"
+    racer = Racer(words, step, lambda: run.ema.module, [seconds])
+    racer.schedule = run.schedule
+    return racer
 
 
 def course_racer(digits: Digits, marks: list[float], device: str) -> Racer:
@@ -102,14 +130,16 @@ def course_racer(digits: Digits, marks: list[float], device: str) -> Racer:
 
 def race(racers: list[Racer], reference: torch.Tensor, n: int, device: str) -> list[dict]:
     """A row for each mark of each racer."""
-    rows, schedule = [], linear_schedule(T)
+    rows = []
     while racers:
         for racer in racers:
-            mark = racer.advance(device)
-            if mark is None:
+            seconds = racer.advance(device)
+            if seconds is None:
                 continue
-            images = draw(racer.eps_model(), schedule, n, device=device, enabled=racer.bfloat16)
-            rows.append(row(racer.name, judge(images, reference), mark / 60, racer.images))
+            drawn = draw(
+                racer.eps_model(), racer.schedule, n, device=device, enabled=racer.bfloat16
+            )
+            rows.append(row(racer.name, judge(drawn, reference), seconds / 60, racer.images))
             print(rows[-1], flush=True)
         racers = [racer for racer in racers if racer.marks]
     return rows
@@ -134,10 +164,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="*", default=[5.0, 10.0, 20.0])
     parser.add_argument("--course", type=float, nargs="*", default=[10.0, 20.0, 60.0])
     parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--preset", choices=PRESETS)
     chosen = parser.parse_args()
     device, train = chosen.device, load_mnist("train")
     reference = features(load_mnist("test"))
-    racers = [our_racer(train, 60 * minutes, device) for minutes in chosen.minutes]
+    racers = [timed_racer(train, 60 * minutes, device) for minutes in chosen.minutes]
+    if chosen.preset:
+        racers.append(whole_racer(chosen.preset, train, device))
     if chosen.course:
         racers.append(course_racer(train, [60 * m for m in chosen.course], device))
     rows = [row("real digits", floor(train, reference, chosen.samples))]

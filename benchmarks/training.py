@@ -51,7 +51,9 @@ def main() -> None:
         lambda: labml(device),
         lambda: ours("ours, 16-96-224", LIKE_LABML, device),
         lambda: ours("ours, 16-64-128 (preset quick)", NARROW, device),
+        lambda: ours("ours, 16-64-128 (preset quick)", NARROW, device, compiled=True),
         lambda: ours("ours, 32-96-160 (the weights of the course)", SHIPPED, device),
+        lambda: ours("ours, 32-96-160 (the weights of the course)", SHIPPED, device, compiled=True),
         *(large if chosen.large else []),
     )
     batches = {
@@ -72,7 +74,7 @@ def main() -> None:
         }
         for contender, times in zip(contenders, seconds.values(), strict=True)
     ]
-    report("training", device, rows, COLUMNS)
+    report(f"training-{chosen.batch}", device, rows, COLUMNS)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def simple_loss(
     check_images("x_0", x_0, look=getattr(x_0, "is_cpu", False))  # no wait in a training step
     t, eps = draw_noise(schedule, x_0, generator) if noise is None else noise
     x_t = q_sample(x_0, schedule.at(t, like=x_0), eps)
-    predicted = eps_model(x_t, t.to(x_0.device))
+    predicted = eps_model(x_t, t.to(x_0.device, non_blocking=True))
     check_answer(predicted, x_t)
     return torch.nn.functional.mse_loss(
         predicted.to(torch.promote_types(x_0.dtype, torch.float32)), eps

@@ -16,11 +16,11 @@ from ddpm_lessons.data import Batches, Digits, load_mnist
 from ddpm_lessons.models import UNet, UNetConfig
 from ddpm_lessons.training import (
     PRESETS,
+    Ema,
     MixedPrecision,
     Processes,
     Run,
     launched,
-    make_ema,
     save_checkpoint,
     start_run,
     steps_of,
@@ -58,7 +58,7 @@ def work(accelerator: MixedPrecision) -> dict[str, torch.Tensor]:
     """Some steps of training in float64; returns all that came of them."""
     generator, model = torch.Generator().manual_seed(1), Seen()
     batches = Batches(digits(), BATCH, generator=generator)
-    ema = make_ema(model, 0.9)
+    ema = Ema(model, 0.9)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     steps = train(
         accelerator.prepare_model(model),

@@ -1,7 +1,11 @@
 """The benchmarks run, at the smallest size: what they measure is not judged here."""
 
 import json
+import runpy
+import shlex
+import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,12 +18,29 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 SMALL = UNetConfig(widths=(8, 8, 16), blocks=(1, 1, 1), groups=1, time_width=8)
 # What a script is told, and the rows that its table must have.
 SCRIPTS = {
-    "training": ("--batch 2 --rounds 1", {"training": 5}),
+    "training": ("--batch 2 --rounds 1", {"training-2": 7}),
     "sampling": ("--images 2 --steps 2 --rounds 1", {"sampling-2": 5}),
     "ceiling": ("--batch 2 --rounds 1", {"ceiling": 5, "profile": 9}),
-    "quality": ("--minutes 0.01 --course 0.01 0.02 --samples 20", {"quality": 4}),
+    "quality": (
+        "--minutes 0.01 --course 0.01 0.02 --samples 20 --preset tiny",
+        {"quality": 5},
+    ),
+    "memory": ("--images 2 --steps 2", {"memory": 4}),
     "startup": ("--rounds 1", {"startup": 2}),
 }
+
+
+class Here:
+    """Stands for multiprocessing: calls here, where the small networks are."""
+
+    @classmethod
+    @contextmanager
+    def Pool(cls, processes):
+        yield cls
+
+    @staticmethod
+    def apply(function, arguments):
+        return function(*arguments)
 
 
 @pytest.fixture
@@ -46,6 +67,8 @@ def test_a_script_prints_its_table_and_keeps_it(script, scripts, tmp_path, monke
     module = __import__(script)
     if script == "startup":  # without the long ones
         monkeypatch.setattr(module, "JOBS", {"nothing": "pass", "one": "import math"})
+    if script == "memory":  # in this process
+        monkeypatch.setattr(module.multiprocessing, "get_context", lambda method: Here)
     if script == "quality":  # of few digits
         digits = load_mnist("test")
         few = Digits(digits.images[:200], digits.labels[:200])
@@ -83,3 +106,26 @@ def test_all_projects_answer_for_the_same_images(scripts):
         assert contender.call(x, torch.tensor([3, 4])).shape == x.shape
         assert contender.chain(x, 2).numel() == x.numel()
         assert contender.weights == sum(p.numel() for p in contender.network.parameters())
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_one_command_runs_all_with_options_that_they_have(device, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(FOLDER)
+    started = []
+
+    def run(command):
+        started.append([str(word) for word in command[1:]])
+        return subprocess.CompletedProcess(command, len(started) == 1)
+
+    main = runpy.run_path(str(FOLDER / "all.py"))["main"]
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(sys, "argv", ["all", "--device", device])
+    assert main() == 1  # the first one failed, the others ran all the same
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("--> ")]
+    assert [shlex.split(line)[2:] for line in lines] == [words for _, *words in started]
+    assert len({script for script, *_ in started}) >= 5
+    for script, *words in started:
+        known = Path(script).read_text(encoding="utf-8") + (FOLDER / "common.py").read_text()
+        for option in (word for word in words if word.startswith("--")):
+            name = option.removeprefix("--")
+            assert f'"{option}"' in known or f"{name}=(" in known, (script, option)

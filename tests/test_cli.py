@@ -191,6 +191,22 @@ def test_minutes_are_turned_into_steps_by_measuring(monkeypatch):
     assert read_header("short/checkpoint.safetensors")["step"] == steps
 
 
+def test_a_training_can_be_compiled(trained, monkeypatch):
+    """The same steps, by the compiled network; its weights have their plain names."""
+    translated = []
+
+    monkeypatch.setattr(torch, "compile", lambda module, **_: translated.append(module) or module)
+    command = ["train", "--preset", "tiny", "--compile", "--out", "fast", "--device", "cpu"]
+    assert main(command) == 0
+    assert len(translated) == 1
+    found, expected = (
+        tensors("fast/checkpoint.safetensors"),
+        tensors(trained / "checkpoint.safetensors"),
+    )
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
 def _load_once():
     from ddpm_lessons.data import load_mnist
 

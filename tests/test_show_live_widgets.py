@@ -196,12 +196,12 @@ import itertools, torch
 from ddpm_lessons.models import UNet
 from ddpm_lessons.show.live_widgets import Watch
 from ddpm_lessons.training import (
-    PRESETS, Run, TrainStep, make_ema, make_optimizer, make_schedule, train
+    PRESETS, Run, TrainStep, Ema, make_optimizer, make_schedule, train
 )
 preset = PRESETS["tiny"]
 model = UNet(preset.model)
 schedule = make_schedule(preset)
-run = Run(model, schedule, None, *make_optimizer(preset, model), make_ema(model), None)
+run = Run(model, schedule, None, *make_optimizer(preset, model), Ema(model), None)
 batches = itertools.repeat(torch.rand(4, 1, 8, 8) * 2 - 1)
 watch = Watch(run, torch.randn(2, 1, 8, 8))
 for step in watch(train(model, schedule, batches, run.optimizer, ema=run.ema)):

@@ -19,11 +19,11 @@ from ddpm_lessons.data.digits import Digits
 from ddpm_lessons.models import CheckpointError, UNet, UNetConfig, load_weights, save_weights
 from ddpm_lessons.models.storage import plain_names, read_header, read_tensors, write_tensors
 from ddpm_lessons.training import (
+    Ema,
     MixedPrecision,
     Run,
     load_checkpoint,
     load_network,
-    make_ema,
     read_about,
     save_checkpoint,
     steps_of,
@@ -50,7 +50,7 @@ def make_run(digits: Digits, *, seed: int = 0, config: UNetConfig = SMALL, **par
         batches=Batches(digits, 24, generator=generator),  # 3 a pass, the last one smaller
         optimizer=optimizer,
         lr_scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 30),
-        ema=make_ema(model, 0.9),
+        ema=Ema(model, 0.9),
         generator=generator,
     )
     for name, part in parts.items():

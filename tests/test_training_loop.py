@@ -15,10 +15,10 @@ from ddpm_lessons.data import load_mnist
 from ddpm_lessons.models import UNet, UNetConfig
 from ddpm_lessons.training import (
     PRESETS,
+    Ema,
     MixedPrecision,
     Preset,
     has_bfloat16,
-    make_ema,
     make_optimizer,
     make_schedule,
     train,
@@ -103,7 +103,7 @@ def test_a_step_is_yielded_when_everything_has_been_updated():
     model = small()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     lr_scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
-    ema = make_ema(model)
+    ema = Ema(model)
     steps = train(
         model, SCHEDULE, endless(images(4, 1, 8, 8)), optimizer, lr_scheduler=lr_scheduler, ema=ema
     )
@@ -246,7 +246,7 @@ def test_bfloat16_is_found_out_and_not_assumed(monkeypatch):
 
 def test_the_average_by_hand():
     model = Scale(1.0)
-    ema = make_ema(model, decay=0.5)
+    ema = Ema(model, decay=0.5)
     expected = None
     for n in range(30):
         value = float((7 * n) % 11)
@@ -260,7 +260,7 @@ def test_the_average_by_hand():
 
 def test_buffers_are_copied_and_not_averaged():
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
-    ema = make_ema(model)
+    ema = Ema(model)
     for _ in range(100):
         model(torch.randn(5, 3))
         ema.update_parameters(model)
@@ -271,7 +271,7 @@ def test_buffers_are_copied_and_not_averaged():
 
 def test_the_average_is_a_copy_that_nobody_trains():
     model = small()
-    ema = make_ema(model)
+    ema = Ema(model)
     assert not any(m.training for m in ema.module.modules())
     assert not any(p.requires_grad for p in ema.module.parameters())
     assert all(p.requires_grad for p in model.parameters())
@@ -285,7 +285,7 @@ def test_the_average_is_a_copy_that_nobody_trains():
 def test_after_a_short_training_the_average_is_as_good_as_the_weights():
     """With the full decay from the start, most of it would still be the random first weights."""
     model, x_0 = small(), load_mnist("test").x_0(slice(0, 64))
-    ema = make_ema(model, decay=0.9999)
+    ema = Ema(model, decay=0.9999)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     steps = train(model, SCHEDULE, itertools.cycle(x_0.split(16)), optimizer, ema=ema)
     list(itertools.islice(steps, 120))
@@ -301,7 +301,7 @@ def test_after_a_short_training_the_average_is_as_good_as_the_weights():
 @pytest.mark.parametrize("decay", [1, -0.1, 1.5, float("nan")])
 def test_a_decay_that_is_none_is_refused(decay):
     with pytest.raises(ValueError, match=r"decay is .* expected a number in \[0, 1\)"):
-        make_ema(Scale(), decay)
+        Ema(Scale(), decay)
 
 
 # --- the presets ---

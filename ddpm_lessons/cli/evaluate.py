@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     device, report, samples = accelerator.device, {"settings": {"seed": options.seed}}, None
     if not options.real_only:
         report, samples = produce(options, accelerator)
-        if accelerator.process_index:
+        if not accelerator.is_main_process:
             return 0
         if samples is None:
             print("this part is done; give the command again when the others are, for the report")
@@ -94,13 +94,14 @@ def produce(
     settings = describe(options, network, accelerator.enabled)
     samples = Chunks(options.out, "samples", settings)
     limits = Chunks(options.out, "bound", bound_settings(settings))
-    print(f"{options.n:,} samples on {device}; to go on after Ctrl-C, give the command again")
+    if accelerator.is_main_process:
+        print(f"{options.n:,} samples on {device}; to go on after Ctrl-C, give the command again")
     draw_samples(options, network, samples)
     draw_bounds(options, network, limits)
     accelerator.wait()
     wanted = pieces(options.n, options.chunk), pieces(options.bound_images, BOUND_CHUNK)
     others = samples.missing(wanted[0]) or limits.missing(wanted[1])
-    if others or accelerator.process_index:  # the first process alone goes on
+    if others or not accelerator.is_main_process:  # the first process alone goes on
         return {}, None
     drawn = gather(samples, options.n, options.chunk)
     numbers, near = recall(drawn.images, device)

@@ -67,11 +67,13 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def choose_accelerator(name: str) -> MixedPrecision:
+def choose_accelerator(name: str, *, compiled: bool = False) -> MixedPrecision:
     """What the command computes with: one process on the device of that name (`choose_device`), or,
     where `accelerate launch` or `torchrun` has started several, all of these.
     """
-    return Processes(name) if launched() else MixedPrecision(choose_device(name))
+    if launched():
+        return Processes(name, compiled=compiled)
+    return MixedPrecision(choose_device(name), compiled=compiled)
 
 
 def choose_device(name: str) -> torch.device:

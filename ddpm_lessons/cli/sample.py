@@ -43,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Sample, and write the pictures."""
     accelerator = choose_accelerator(options.device)
-    device, first = accelerator.device, accelerator.process_index == 0
+    device, first = accelerator.device, accelerator.is_main_process
     network = choose_network(options, device)
     if first:
         print(f"{options.n} images by {options.sampler} on {device}, seed {options.seed}")
@@ -87,7 +87,7 @@ def _chain(
     steps = draw(options, network, numbers, eps_model=eps_model)
     drawn, shown = [], -1
     # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
-    first = accelerator.process_index == 0
+    first = accelerator.is_main_process
     with tqdm(total=T, unit="t", dynamic_ncols=True, delay=0.5, disable=not first) as bar:
         for state in steps:
             bar.update(T - state.t - bar.n)

@@ -4,8 +4,6 @@ import argparse
 import dataclasses
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -14,6 +12,7 @@ from tqdm.auto import tqdm
 from ddpm_lessons.cli.dataset import DATA, add_data, ask, fit, open_images
 from ddpm_lessons.cli.network import open_network
 from ddpm_lessons.cli.options import add_device, choose_accelerator, number, whole
+from ddpm_lessons.cli.together import company, stopped
 from ddpm_lessons.cli.trainlog import TrainLog
 from ddpm_lessons.data import Digits
 from ddpm_lessons.models import load_pretrained, save_weights
@@ -35,7 +34,6 @@ from ddpm_lessons.training.presets import decay_start
 CHECKPOINT, WEIGHTS, LOG = "checkpoint.safetensors", "weights.safetensors", "log.csv"
 COURSE = "course"  # --start without a file
 SAVE_EVERY = 60.0  # seconds between two checkpoints
-ASK_EVERY = 10  # steps between two questions to the other processes
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -62,13 +60,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="begin with the weights in this file; without a file, with those of the course",
     )
     parser.add_argument("--seed", type=whole(0), help="default: 0")
+    parser.add_argument(
+        "--compile", action="store_true", help="quicker steps, after a minute of preparation"
+    )
     add_device(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Train, and leave a checkpoint, a log and, at the end, the weights in the folder --out."""
     out = options.out or Path("runs") / (options.preset or "quick")
-    accelerator = choose_accelerator(options.device)
+    accelerator = choose_accelerator(options.device, compiled=options.compile)
     device = accelerator.device
     preset, about, digits = prepare(options, out / CHECKPOINT, accelerator)
     seed, start = about["seed"], None
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     accelerator.wait()  # none writes the checkpoint while another one looks for it
     greet(session, preset, accelerator, seed=seed)
     advance(session, preset, accelerator, out=out, about=about)
-    if accelerator.process_index == 0:
+    if accelerator.is_main_process:
         finish(session, preset, out=out, about=about)
     return 0
 
@@ -92,12 +93,12 @@ def prepare(
 ) -> tuple[Preset, dict, Digits]:
     """What to train, what its files shall say of it, and the images."""
     preset, about = plan(options, checkpoint, accelerator)
-    images = open_images(about.get("data"), tell=accelerator.process_index == 0)
+    images = open_images(about.get("data"), tell=accelerator.is_main_process)
     if not options.resume:
         preset, about = fit(preset, images, about)
     if options.minutes:
         seconds = 60 * options.minutes
-        steps = steps_within(preset, images.digits, seconds, device=accelerator.device)
+        steps = steps_within(preset, images.digits, seconds, accelerator=accelerator)
         preset = dataclasses.replace(preset, steps=steps)
     return preset, about | {"preset": preset.to_dict()}, images.digits
 
@@ -121,7 +122,7 @@ def greet(run: Run, preset: Preset, accelerator: MixedPrecision, *, seed: int) -
     several = f"{accelerator.num_processes} processes, "
     words = several if accelerator.num_processes > 1 else ""
     words += f"device {accelerator.device}, {dtype}, seed {seed}; step {run.step} of {preset.steps}"
-    if accelerator.process_index == 0:
+    if accelerator.is_main_process:
         print(words, flush=True)
 
 
@@ -173,9 +174,11 @@ def with_end(preset: Preset, steps: int, step: int) -> Preset:
     return changed
 
 
-def steps_within(preset: Preset, digits: Digits, seconds: float, *, device: torch.device) -> int:
+def steps_within(
+    preset: Preset, digits: Digits, seconds: float, *, accelerator: MixedPrecision
+) -> int:
     """How many steps fit into that time, by timing some of a run that is then thrown away."""
-    steps = steps_of(start_run(preset, digits, device=device))
+    steps = steps_of(start_run(preset, digits, device=accelerator.device), accelerator)
     for _ in range(3):  # the first ones are slower
         next(steps).loss.item()
     start, count = time.perf_counter(), 0
@@ -192,7 +195,7 @@ def advance(
 
     Of several processes the first one writes the files.
     """
-    first = accelerator.process_index == 0
+    first = accelerator.is_main_process
 
     def save() -> float:
         if first:
@@ -217,30 +220,3 @@ def advance(
             if time.perf_counter() - saved > SAVE_EVERY:
                 saved = save()
         save()
-
-
-def stopped(interrupted: list[int], run: Run, accelerator: MixedPrecision) -> bool:
-    """Whether there was a signal to stop. Processes ask each other, at times, so that all leave
-    the loop after the same step: one that went on alone would wait for the others forever.
-    """
-    if accelerator.num_processes == 1:
-        return bool(interrupted)
-    if run.step % ASK_EVERY:
-        return False
-    asked = torch.tensor(float(bool(interrupted)), device=accelerator.device)
-    return accelerator.mean(asked).item() > 0
-
-
-@contextmanager
-def company(accelerator: MixedPrecision, checkpoint: Path) -> Iterator[None]:
-    """Within this block, say what it means when the processes cannot go on together."""
-    try:
-        yield
-    except RuntimeError as error:
-        if accelerator.num_processes == 1:
-            raise
-        reason = (str(error) or repr(error)).splitlines()[0]
-        raise ValueError(
-            f"process {accelerator.process_index} of {accelerator.num_processes} failed, or has "
-            f"lost another one ({reason}). {checkpoint} is whole: go on with --resume"
-        ) from error

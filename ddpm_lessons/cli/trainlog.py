@@ -22,7 +22,7 @@ class TrainLog:
 
     def __init__(self, path: Path, run: Run, accelerator: MixedPrecision) -> None:
         self.path, self.run, self.accelerator, self.words = path, run, accelerator, ""
-        if accelerator.process_index == 0:
+        if accelerator.is_main_process:
             resumed = run.step and path.exists()
             old = path.read_text(encoding="utf-8").splitlines()[1:] if resumed else []
             kept = [line for line in old if int(line.split(",")[0]) <= run.step]
@@ -48,7 +48,7 @@ class TrainLog:
     def _write(self, loss: float, rate: float) -> None:
         epoch = self._seen() / len(self.run.batches.digits)
         line = f"{self.run.step},{epoch:.3f},{self.run.seconds:.1f},{loss:.5f},{rate:.1f}\n"
-        if self.accelerator.process_index == 0:
+        if self.accelerator.is_main_process:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line)
         self.words = f"loss {loss:.4f}, {rate:.0f} images/s"

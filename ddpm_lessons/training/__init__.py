@@ -7,7 +7,7 @@ from ddpm_lessons.training.checkpoint import (
     read_about,
     save_checkpoint,
 )
-from ddpm_lessons.training.ema import make_ema
+from ddpm_lessons.training.ema import Ema
 from ddpm_lessons.training.interrupt import interruptible
 from ddpm_lessons.training.log import pretrained_log, read_log
 from ddpm_lessons.training.loop import MixedPrecision, TrainStep, has_bfloat16, train
@@ -17,6 +17,7 @@ from ddpm_lessons.training.run import Run, start_run, steps_of
 
 __all__ = [
     "PRESETS",
+    "Ema",
     "MixedPrecision",
     "Preset",
     "Processes",
@@ -28,7 +29,6 @@ __all__ = [
     "load_checkpoint",
     "load_network",
     "loss_by_timestep",
-    "make_ema",
     "make_optimizer",
     "make_schedule",
     "pretrained_log",

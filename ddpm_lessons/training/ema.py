@@ -1,11 +1,12 @@
 """The exponential moving average (EMA) of the weights: what is sampled from, while the weights
 themselves still tremble from step to step."""
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
-def make_ema(model: nn.Module, decay: float = 0.999) -> AveragedModel:
+class Ema(AveragedModel):
     """An averaged copy of `model`: each update takes theta_ema to d theta_ema + (1 - d) theta.
 
     d grows with the number n of updates so far, as min(decay, (1 + n) / (10 + n)), and the first
@@ -15,14 +16,21 @@ def make_ema(model: nn.Module, decay: float = 0.999) -> AveragedModel:
 
     decay: the final d. Raises ValueError unless it is in [0, 1).
     """
-    if not 0 <= decay < 1:
-        raise ValueError(f"decay is {decay!r}, expected a number in [0, 1)")
 
-    def average(averaged: list[Tensor], current: list[Tensor], _n: Tensor) -> None:
-        n = int(ema.n_averaged)  # _n is a copy on the network's device: reading it would wait
-        warm = min(decay, (1 + n) / (10 + n))
-        get_ema_multi_avg_fn(warm)(averaged, current, n)
+    def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay is {decay!r}, expected a number in [0, 1)")
+        super().__init__(model)
+        self.module.requires_grad_(False).eval()
+        self.decay = decay
 
-    ema = AveragedModel(model, multi_avg_fn=average, use_buffers=False)
-    ema.module.requires_grad_(False).eval()
-    return ema
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Take the weights of `model` into the average."""
+        n = int(self.n_averaged)  # it stays on the CPU; torch's own update would wait for a GPU
+        d = min(self.decay, (1 + n) / (10 + n)) if n else 0.0
+        average = get_ema_multi_avg_fn(d)
+        average(list(self.module.parameters()), list(model.parameters()), n)
+        for own, new in zip(self.module.buffers(), model.buffers(), strict=True):
+            own.copy_(new)
+        self.n_averaged += 1

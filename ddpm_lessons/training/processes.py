@@ -24,10 +24,11 @@ class Processes(MixedPrecision):
     """An accelerator for `train` in each of several processes, each on a device of its own.
 
     device: "auto" for the GPUs, or CPU cores where there are none; or "cpu".
+    compiled: as for `MixedPrecision`.
     Raises ValueError for another device, or where accelerate is not installed.
     """
 
-    def __init__(self, device: str = "auto") -> None:
+    def __init__(self, device: str = "auto", *, compiled: bool = False) -> None:
         if device not in ("auto", "cpu"):
             expected = "auto or cpu: each process takes a device of its own"
             raise ValueError(f"--device is {device!r}, expected {expected}")
@@ -44,11 +45,12 @@ class Processes(MixedPrecision):
         self.engine = Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=[patience])
         self.num_processes = self.engine.num_processes
         self.process_index = self.engine.process_index
-        super().__init__(torch.device("cpu") if cpu else self.engine.device)
+        chosen = torch.device("cpu") if cpu else self.engine.device
+        super().__init__(chosen, compiled=compiled)
 
     def prepare_model(self, model: nn.Module) -> nn.Module:
         """The model, wrapped so that its gradients become the mean over the processes."""
-        return self.engine.prepare_model(model)
+        return super().prepare_model(self.engine.prepare_model(model))
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients, and their mean over the processes."""

@@ -11,7 +11,7 @@ from ddpm_lessons.data import Batches, Digits
 from ddpm_lessons.models import Pretrained, UNet
 from ddpm_lessons.models.storage import load_exactly
 from ddpm_lessons.schedule import NoiseSchedule
-from ddpm_lessons.training.ema import make_ema
+from ddpm_lessons.training.ema import Ema
 from ddpm_lessons.training.loop import MixedPrecision, TrainStep, train
 from ddpm_lessons.training.presets import Preset, make_optimizer, make_schedule
 
@@ -68,7 +68,7 @@ def start_run(
         ),
         optimizer=optimizer,
         lr_scheduler=lr_scheduler,
-        ema=make_ema(model, preset.ema_decay),
+        ema=Ema(model, preset.ema_decay),
         generator=generator,
         label_dropout=preset.label_dropout,
     )

@@ -41,9 +41,9 @@ from ddpm_lessons.show.source import show_source
 # %%
 from ddpm_lessons.training import (
     PRESETS,
+    Ema,
     load_checkpoint,
     loss_by_timestep,
-    make_ema,
     make_schedule,
     pretrained_log,
     save_checkpoint,
@@ -283,8 +283,8 @@ show_source(steps_of)
 # %% [markdown]
 # ### The budget
 #
-# **With a GPU** the cell below trains the article's 20 epochs with a wide network, the preset `"gpu"`. **On a
-# CPU** it trains a small network for as long as you say. `MINUTES = 0.75` is enough to see it learn, and keeps
+# **With a GPU** the cell below trains the article's 20 epochs with the network of the course's own weights, the preset
+# `"gpu"`. **On a CPU** it trains a small network for as long as you say. `MINUTES = 0.75` is enough to see it learn, and keeps
 # this lesson below two minutes. **Set it to 3, and most of the samples become digits.** It is a time and not a
 # number of steps, so that you know how long to wait. (A slow or busy machine may take up to four times as long, to reach
 # at least 250 steps.) For the same reason the learning rate stays constant after a
@@ -553,7 +553,7 @@ for d, n in ((0.9999, 2000), (0.9999, 10_000), (0.999, 300)):
 # grow, $d_n = \min\big(d,\ \tfrac{1 + n}{10 + n}\big)$ after $n$ updates (the very first one just copies the weights), so that the memory is always about a tenth of the training so far.
 
 # %% tags=["nbval-ignore-output"]
-show_source(make_ema)
+show_source(Ema)
 
 # %%
 for n in (1, 10, 90, 1000, 100_000):

@@ -1,0 +1,95 @@
+"""On a GPU the CPU runs ahead: in the loops, nothing makes it wait until the GPU has finished.
+
+The device "meta" stands for the GPU: it computes shapes only, and a look at a value is an error.
+"""
+
+from itertools import islice, repeat
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ddpm_lessons import ddim, ddpm, linear_schedule, loss, sampler
+from ddpm_lessons.models import UNet, UNetConfig
+from ddpm_lessons.training import Ema, loop, make_optimizer, train
+from ddpm_lessons.training.presets import PRESETS
+
+SMALL = UNetConfig(widths=(8, 16), blocks=(1, 1), time_width=8, num_classes=3)
+SCHEDULE = linear_schedule()
+
+
+class Waits(TorchDispatchMode):
+    """Collects the copies between devices for which the CPU waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result, kwargs = function(*args, **(kwargs or {})), kwargs or {}
+        tensors = [x for x in (result, *args) if isinstance(x, Tensor)]
+        between = function.__name__.startswith(("_to_copy", "copy_"))
+        if between and len({x.device for x in tensors}) > 1 and not kwargs.get("non_blocking"):
+            self.found.append((function, [(x.device, tuple(x.shape)) for x in tensors]))
+        return result
+
+
+class Elsewhere(torch.Generator):
+    """A generator of the CPU, whatever device is asked for."""
+
+    def __new__(cls, device: object) -> "Elsewhere":
+        return super().__new__(cls, "cpu")
+
+
+@pytest.fixture
+def network(monkeypatch) -> UNet:
+    """On the device that stands for a GPU, where noise is drawn as it is there."""
+
+    def draw(x: Tensor, generator: object) -> Tensor:
+        return torch.randn(x.shape, device=x.device)
+
+    monkeypatch.setattr(loss, "DRAW_THERE", ("meta",))
+    monkeypatch.setattr(loss, "randn_like", draw)
+    monkeypatch.setattr(torch, "Generator", Elsewhere)
+    monkeypatch.setattr(loop, "check_x_0", lambda x_0: None)  # looks once, at the first batch
+    monkeypatch.setattr(sampler, "check_images", lambda name, x: None)
+    with torch.device("meta"):
+        return UNet(SMALL)
+
+
+def test_a_copy_that_waits_is_noticed(network):
+    with Waits() as waits:
+        torch.ones(3).to("meta", non_blocking=True)
+        assert waits.found == []
+        torch.ones(3).to("meta")
+    assert len(waits.found) == 1
+
+
+@pytest.mark.parametrize("label_dropout", [None, 0.5])
+def test_a_step_of_training_waits_for_nothing(network, label_dropout):
+    batch = (torch.zeros(4, 1, 8, 8, device="meta"), torch.zeros(4, device="meta").long())
+    optimizer, lr_scheduler = make_optimizer(PRESETS["quick"], network)
+    steps = train(
+        network,
+        SCHEDULE,
+        repeat(batch),
+        optimizer,
+        lr_scheduler=lr_scheduler,
+        ema=Ema(network),
+        generator=torch.default_generator,
+        label_dropout=label_dropout,
+    )
+    with Waits() as waits:
+        losses = [step.loss for step in islice(steps, 3)]
+    assert [x.device.type for x in losses] == ["meta"] * 3
+    assert waits.found == []
+
+
+@pytest.mark.parametrize("chain", [ddpm, ddim])
+def test_a_step_of_a_chain_waits_for_nothing(network, chain):
+    x_T = torch.zeros(4, 1, 8, 8, device="meta")
+    with Waits() as waits:
+        states = list(islice(chain(network, SCHEDULE, x_T), 4))
+    assert [state.x.device.type for state in states] == ["meta"] * 4
+    assert waits.found == []
