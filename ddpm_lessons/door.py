@@ -194,7 +194,15 @@ def randn_like(x: Tensor, generator: Randomness = None) -> Tensor:
         draws = [randn_like(image, own) for image, own in zip(x, generator, strict=True)]
         return torch.stack(draws)
     device = x.device if generator is None else generator.device
-    return torch.randn(x.shape, dtype=x.dtype, device=device, generator=generator).to(x.device)
+    return send(torch.randn(x.shape, dtype=x.dtype, device=device, generator=generator), x.device)
+
+
+def send(x: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """x on that device (itself if it is there), and in that dtype. On its way to a GPU the CPU does
+    not wait for what the GPU is still doing; MPS may read x only later, so there it does.
+    """
+    ahead = x.device.type == "cpu" and device.type != "mps"
+    return x.to(device, dtype or x.dtype, non_blocking=ahead)
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from ddpm_lessons.door import (
     equation,
     predict_noise,
     randn_like,
+    send,
 )
 from ddpm_lessons.forward import q_marginal, q_sample
 from ddpm_lessons.gaussian import Gaussian, check_gaussian, check_variance
@@ -43,7 +44,7 @@ def simple_loss(
     check_images("x_0", x_0, look=getattr(x_0, "is_cpu", False))  # no wait in a training step
     t, eps = draw_noise(schedule, x_0, generator) if noise is None else noise
     x_t = q_sample(x_0, schedule.at(t, like=x_0), eps)
-    predicted = eps_model(x_t, t.to(x_0.device, non_blocking=True))
+    predicted = eps_model(x_t, send(t, x_0.device))
     check_answer(predicted, x_t)
     return torch.nn.functional.mse_loss(
         predicted.to(torch.promote_types(x_0.dtype, torch.float32)), eps

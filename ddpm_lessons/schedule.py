@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ddpm_lessons.door import as_float64, check_index, check_number
+from ddpm_lessons.door import as_float64, check_index, check_number, send
 
 
 class Coefficients(NamedTuple):
@@ -89,7 +89,7 @@ class NoiseSchedule:
         if like is not None:
             dtype = torch.float32 if like.device.type == "mps" else torch.float64
             shape = (4, len(t), *(1,) * (like.ndim - 1))  # (4, B, 1, ...)
-            rows = torch.stack(rows).to(like.device, dtype, non_blocking=True).view(shape)
+            rows = send(torch.stack(rows), like.device, dtype).view(shape)
         return Coefficients(*rows)
 
     def between(self, s: int, t: int) -> Coefficients:

@@ -51,7 +51,6 @@ def network(monkeypatch) -> UNet:
 
     monkeypatch.setattr(loss, "DRAW_THERE", ("meta",))
     monkeypatch.setattr(loss, "randn_like", draw)
-    monkeypatch.setattr(torch, "Generator", Elsewhere)
     monkeypatch.setattr(loop, "check_x_0", lambda x_0: None)  # looks once, at the first batch
     monkeypatch.setattr(sampler, "check_images", lambda name, x: None)
     with torch.device("meta"):
@@ -67,7 +66,8 @@ def test_a_copy_that_waits_is_noticed(network):
 
 
 @pytest.mark.parametrize("label_dropout", [None, 0.5])
-def test_a_step_of_training_waits_for_nothing(network, label_dropout):
+def test_a_step_of_training_waits_for_nothing(network, label_dropout, monkeypatch):
+    monkeypatch.setattr(torch, "Generator", Elsewhere)
     batch = (torch.zeros(4, 1, 8, 8, device="meta"), torch.zeros(4, device="meta").long())
     optimizer, lr_scheduler = make_optimizer(PRESETS["quick"], network)
     steps = train(
@@ -86,10 +86,13 @@ def test_a_step_of_training_waits_for_nothing(network, label_dropout):
     assert waits.found == []
 
 
+@pytest.mark.parametrize("generator", [None, torch.default_generator, "one each"])
 @pytest.mark.parametrize("chain", [ddpm, ddim])
-def test_a_step_of_a_chain_waits_for_nothing(network, chain):
+def test_a_step_of_a_chain_waits_for_nothing(network, chain, generator):
     x_T = torch.zeros(4, 1, 8, 8, device="meta")
+    generator = [torch.default_generator] * 4 if generator == "one each" else generator
+    options = {"generator": generator} | ({"eta": 1.0} if chain is ddim else {})
     with Waits() as waits:
-        states = list(islice(chain(network, SCHEDULE, x_T), 4))
+        states = list(islice(chain(network, SCHEDULE, x_T, **options), 4))
     assert [state.x.device.type for state in states] == ["meta"] * 4
     assert waits.found == []

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from ddpm_lessons.door import check_number
+from ddpm_lessons.door import check_number, send
 from ddpm_lessons.loss import draw_noise, simple_loss
 from ddpm_lessons.models.compiled import compile_for_training
 from ddpm_lessons.schedule import NoiseSchedule
@@ -180,7 +180,7 @@ def drop_labels(labels: Tensor, share: float, generator: torch.Generator | None)
     check_number("label_dropout", share, "[0, 1]")
     device = labels.device if generator is None else generator.device
     hidden = torch.rand(labels.shape, generator=generator, device=device) < share
-    return labels.masked_fill(hidden.to(labels.device, non_blocking=True), -1)
+    return labels.masked_fill(send(hidden, labels.device), -1)
 
 
 def check_x_0(x_0: Tensor) -> None:
