@@ -44,14 +44,22 @@ def seconds_of(job: Callable[[], object], device: str) -> float:
 
 
 def in_turn(
-    jobs: dict[str, Callable[[], object]], *, rounds: int, device: str
+    jobs: dict[str, Callable[[], object]],
+    *,
+    rounds: int,
+    device: str,
+    before: dict[str, Callable[[], object]] | None = None,
 ) -> dict[str, list[float]]:
     """Seconds of each job, one call after another, round after round: what else the machine does
     hits all of them alike. A first round, which compiles and fills caches, does not count.
+
+    before: what is called right before the job of the same name, and does not count.
     """
     found = {name: [] for name in jobs}
     for number in range(rounds + 1):
         for name, job in jobs.items():
+            if before:
+                before[name]()
             seconds = seconds_of(job, device)
             if number:
                 found[name].append(seconds)
