@@ -84,11 +84,20 @@ def report(script: str, device: str, rows: list[dict], columns: dict[str, str]) 
     columns: the title of each key of a row, in order.
     """
     data = {"machine": machine(device), "rows": rows}
-    path = RESULTS / f"{script}-{torch.device(device).type}.json"
-    write_whole(path, (json.dumps(data, indent=1) + "\n").encode())
+    write_whole(_path(script, device), (json.dumps(data, indent=1) + "\n").encode())
     print(", ".join(f"{name} {value}" for name, value in data["machine"].items()))
     lines = [[_words(row.get(key, "")) for key in columns] for row in rows]
     print("\n" + table([list(columns.values()), *lines]) + "\n")
+
+
+def earlier(script: str, device: str) -> list[dict]:
+    """The rows that `report` has kept from another time; none where it has not."""
+    path = _path(script, device)
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+
+
+def _path(script: str, device: str) -> Path:
+    return RESULTS / f"{script}-{torch.device(device).type}.json"
 
 
 def _words(value: object) -> str:

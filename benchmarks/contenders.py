@@ -46,6 +46,7 @@ class Contender:
     chain: Callable[[Tensor, int], Tensor]  # from x_T, that many steps of its own sampler
     size: int = 28
     recipe: str = ""
+    optimizer: torch.optim.Optimizer | None = None  # where a training is to be kept
 
     @property
     def weights(self) -> int:
@@ -140,7 +141,15 @@ def course(device: str, *, bfloat16: bool = False) -> Contender:
         return torch.from_numpy(found.images)
 
     recipe = "bfloat16" if bfloat16 else "float32"
-    return Contender("diffusers, the course's network", model, step, call, chain, recipe=recipe)
+    return Contender(
+        "diffusers, the course's network",
+        model,
+        step,
+        call,
+        chain,
+        recipe=recipe,
+        optimizer=optimizer,
+    )
 
 
 def ancestral(p_sample: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, int], Tensor]:

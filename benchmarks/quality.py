@@ -7,6 +7,9 @@ learning rate falls to 0 at the end; the Hugging Face course's network and recip
 a constant rate) is run once, and judged on the way. All take turns of some seconds; only its own
 seconds count for each. Beside every number stands what real training digits score. --preset adds
 one of our presets with all its steps, compiled; what the compiler takes does not count.
+
+The hours can be spent in pieces: rows are added to those in results/, and the course's training is
+kept in --keep when it is judged, to go on from there.
 """
 
 import argparse
@@ -14,19 +17,23 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
-from common import report
-from contenders import T, course
+from common import earlier, report
+from contenders import Contender, T, course
 from judging import draw, features, floor, interval, judge
 
 from ddpm_lessons import linear_schedule
 from ddpm_lessons.cli.train import steps_within
 from ddpm_lessons.data import Batches, Digits, load_mnist
 from ddpm_lessons.door import EpsModel
+from ddpm_lessons.models.storage import read_tensors, write_tensors
 from ddpm_lessons.training import PRESETS, MixedPrecision, Preset, start_run, steps_of
 
 TURN = 5.0  # seconds at a time
+COURSE = "the course's network, Adam, float32"
+KEPT = "ddpm_lessons.benchmark/1"
 COLUMNS = {
     "name": "recipe",
     "minutes": "minutes",
@@ -53,9 +60,10 @@ class Racer:
         self.name, self.step, self.eps_model, self.marks = name, step, eps_model, sorted(marks)
         self.seconds, self.images, self.bfloat16 = 0.0, 0, None
         self.schedule = linear_schedule(T)
+        self.keep: Callable[[], None] = lambda: None  # called when it has been judged
 
     def advance(self, device: str) -> float | None:
-        """Train for a turn; returns the seconds of its own if a mark, or the end, was reached."""
+        """Train for a turn; returns the mark if that, or the end, was reached."""
         start, end = time.perf_counter(), min(self.seconds + TURN, self.marks[0])
         seen = 1
         while seen and self.seconds + time.perf_counter() - start < end:
@@ -66,8 +74,7 @@ class Racer:
         self.seconds += time.perf_counter() - start
         if seen and self.seconds < self.marks[0]:
             return None
-        self.marks.pop(0)
-        return self.seconds
+        return self.marks.pop(0)
 
 
 def timed_racer(digits: Digits, seconds: float, device: str) -> Racer:
@@ -102,16 +109,18 @@ def our_racer(
         run.step += 1
         return preset.batch_size
 
-    words = f"ours, preset {name}, {preset.steps:,} steps"
-    racer = Racer(words, step, lambda: run.ema.module, [seconds])
+    racer = Racer(f"ours, preset {name}", step, lambda: run.ema.module, [seconds])
     racer.schedule = run.schedule
     return racer
 
 
-def course_racer(digits: Digits, marks: list[float], device: str) -> Racer:
-    """The course's network and recipe, batches of 128."""
-    contender = course(device)
-    batches = Batches(digits, 128, generator=torch.Generator().manual_seed(0), device=device)
+def course_racer(digits: Digits, marks: list[float], device: str, *, keep: Path) -> Racer:
+    """The course's network and recipe, batches of 128. keep: the file of its last judged state."""
+    contender, images, seconds = course(device), 0, 0.0
+    if keep.exists():
+        images, seconds = go_on(contender, keep)
+    order = torch.Generator().manual_seed(images)  # others than before
+    batches = Batches(digits, 128, generator=order, device=device)
 
     def step() -> int:
         x_0, _ = next(batches)
@@ -123,34 +132,63 @@ def course_racer(digits: Digits, marks: list[float], device: str) -> Racer:
         contender.network.eval()
         return lambda x, t: contender.call(x, t - 1)  # diffusers counts from 0
 
-    racer = Racer("the course's network, Adam, float32", step, eps_model, marks)
-    racer.bfloat16 = False
+    left = [mark for mark in marks if mark > seconds]
+    racer = Racer(COURSE, step, eps_model, left)
+    racer.bfloat16, racer.images, racer.seconds = False, images, seconds
+    racer.keep = lambda: put(contender, keep, images=racer.images, seconds=racer.seconds)
     return racer
+
+
+def put(contender: Contender, path: Path, **header: float) -> None:
+    """Keep a contender's weights and the state of its optimiser."""
+    moments = contender.optimizer.state_dict()["state"]
+    tensors = {f"network/{name}": x for name, x in contender.network.state_dict().items()}
+    tensors |= {f"{i}/{name}": x for i, own in moments.items() for name, x in own.items()}
+    write_tensors(path, tensors, {"format": KEPT, **header})
+
+
+def go_on(contender: Contender, path: Path) -> tuple[int, float]:
+    """Go back to what was kept; returns the images that it has seen, and the seconds."""
+    tensors, header = read_tensors(path, KEPT)
+    weights, moments = {}, {}
+    for name, x in tensors.items():
+        place, rest = name.split("/", 1)
+        if place == "network":
+            weights[rest] = x
+        else:
+            moments.setdefault(int(place), {})[rest] = x
+    contender.network.load_state_dict(weights)
+    groups = contender.optimizer.state_dict()["param_groups"]
+    contender.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    return header["images"], header["seconds"]
 
 
 def race(racers: list[Racer], reference: torch.Tensor, n: int, device: str) -> list[dict]:
     """A row for each mark of each racer."""
-    rows = []
+    rows, racers = [], [racer for racer in racers if racer.marks]
     while racers:
         for racer in racers:
-            seconds = racer.advance(device)
-            if seconds is None:
+            mark = racer.advance(device)
+            if mark is None:
                 continue
             drawn = draw(
                 racer.eps_model(), racer.schedule, n, device=device, enabled=racer.bfloat16
             )
-            rows.append(row(racer.name, judge(drawn, reference), seconds / 60, racer.images))
+            rows.append(row(racer.name, judge(drawn, reference), racer))
+            rows[-1]["mark"] = "all" if math.isinf(mark) else mark / 60
             print(rows[-1], flush=True)
+            racer.keep()
         racers = [racer for racer in racers if racer.marks]
     return rows
 
 
-def row(name: str, found: dict, minutes: object = "", images: object = "") -> dict:
+def row(name: str, found: dict, racer: Racer | None = None) -> dict:
     """A line of the table, with the numbers of `judge`."""
     return {
         "name": name,
-        "minutes": minutes,
-        "images": images,
+        "mark": "",
+        "minutes": racer.seconds / 60 if racer else "",
+        "images": racer.images if racer else "",
         "interval": interval(found),
         "share": f"{100 * found['confident']:.1f} %",
         **found,
@@ -165,6 +203,8 @@ def main() -> None:
     parser.add_argument("--course", type=float, nargs="*", default=[10.0, 20.0, 60.0])
     parser.add_argument("--samples", type=int, default=2000)
     parser.add_argument("--preset", choices=PRESETS)
+    keep = Path("runs/quality.safetensors")
+    parser.add_argument("--keep", type=Path, default=keep, help=f"default: {keep}")
     chosen = parser.parse_args()
     device, train = chosen.device, load_mnist("train")
     reference = features(load_mnist("test"))
@@ -172,9 +212,12 @@ def main() -> None:
     if chosen.preset:
         racers.append(whole_racer(chosen.preset, train, device))
     if chosen.course:
-        racers.append(course_racer(train, [60 * m for m in chosen.course], device))
+        marks = [60 * m for m in sorted(chosen.course)]
+        racers.append(course_racer(train, marks, device, keep=chosen.keep))
     rows = [row("real digits", floor(train, reference, chosen.samples))]
     rows += race(racers, reference, chosen.samples, device)
+    new = {(x["name"], x["mark"]) for x in rows}
+    rows += [x for x in earlier("quality", device) if (x["name"], x["mark"]) not in new]
     rows.sort(key=lambda x: (x["name"], x["minutes"] or 0))
     report("quality", device, rows, COLUMNS)
 

@@ -22,7 +22,7 @@ SCRIPTS = {
     "sampling": ("--images 2 --steps 2 --rounds 1", {"sampling-2": 5}),
     "ceiling": ("--batch 2 --rounds 1", {"ceiling": 5, "profile": 9}),
     "quality": (
-        "--minutes 0.01 --course 0.01 0.02 --samples 20 --preset tiny",
+        "--minutes 0.01 --course 0.01 0.02 --samples 20 --preset tiny --keep KEEP",
         {"quality": 5},
     ),
     "memory": ("--images 2 --steps 2", {"memory": 4}),
@@ -60,21 +60,27 @@ def scripts(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+def judge_few(module, monkeypatch):
+    """Let the script for quality learn from, and judge, few digits."""
+    digits = load_mnist("test")
+    few = Digits(digits.images[:200], digits.labels[:200])
+    monkeypatch.setattr(module, "load_mnist", lambda split: few)
+    monkeypatch.setattr(sys.modules["judging"], "BATCH", 20)
+    monkeypatch.setattr(sys.modules["judging"], "STEPS", 2)
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_prints_its_table_and_keeps_it(script, scripts, tmp_path, monkeypatch, capsys):
     words, tables = SCRIPTS[script]
+    words = words.replace("KEEP", str(tmp_path / "kept"))
     monkeypatch.setattr(sys, "argv", [script, *words.split(), "--device", "cpu"])
     module = __import__(script)
     if script == "startup":  # without the long ones
         monkeypatch.setattr(module, "JOBS", {"nothing": "pass", "one": "import math"})
     if script == "memory":  # in this process
         monkeypatch.setattr(module.multiprocessing, "get_context", lambda method: Here)
-    if script == "quality":  # of few digits
-        digits = load_mnist("test")
-        few = Digits(digits.images[:200], digits.labels[:200])
-        monkeypatch.setattr(module, "load_mnist", lambda split: few)
-        monkeypatch.setattr(sys.modules["judging"], "BATCH", 20)
-        monkeypatch.setattr(sys.modules["judging"], "STEPS", 2)
+    if script == "quality":
+        judge_few(module, monkeypatch)
     module.main()
     printed = capsys.readouterr().out
     assert "| --- |" in printed
@@ -129,3 +135,37 @@ def test_one_command_runs_all_with_options_that_they_have(device, monkeypatch, c
         for option in (word for word in words if word.startswith("--")):
             name = option.removeprefix("--")
             assert f'"{option}"' in known or f"{name}=(" in known, (script, option)
+
+
+def test_the_race_goes_on_where_it_was_judged(scripts, tmp_path, monkeypatch, capsys):
+    import quality
+
+    judge_few(quality, monkeypatch)
+    words = ["--samples", "20", "--device", "cpu", "--keep", str(tmp_path / "kept"), "--course"]
+    table = tmp_path / "quality-cpu.json"
+
+    def rows(*options):
+        monkeypatch.setattr(sys, "argv", ["quality", *words, *options])
+        quality.main()
+        return json.loads(table.read_text(encoding="utf-8"))["rows"]
+
+    (first,) = (row for row in rows("0.01", "--minutes") if row["name"] == quality.COURSE)
+    later = first["minutes"] + 0.01
+    rows("0.01", str(later), "--minutes")
+    rows = rows("--minutes", "0.01")
+    course = [row for row in rows if row["name"] == quality.COURSE]
+    assert [row["mark"] for row in course] == [0.01, later]
+    assert course[0] == first  # which was not run again
+    assert course[1]["images"] > course[0]["images"] > 0
+    assert 0.01 <= course[0]["minutes"] < later <= course[1]["minutes"]
+    assert [row["name"] for row in rows].count("ours, preset quick") == 1
+    assert [row["name"] for row in rows].count("real digits") == 1
+    one, other = (quality.course("cpu") for _ in range(2))
+    for contender in (one, other):
+        quality.go_on(contender, tmp_path / "kept")
+    x_0 = load_mnist("test").x_0(slice(0, 4))
+    for contender in (one, other):
+        torch.manual_seed(0)
+        contender.step(x_0)
+    for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True):
+        assert torch.equal(a, b)
