@@ -18,7 +18,7 @@ from ddpm_lessons.likelihood import (
 )
 from ddpm_lessons.loss import Bound, bound, decoder_log_likelihood, noise_weight, simple_loss
 from ddpm_lessons.posterior import p_mean_from_eps, p_step, q_posterior
-from ddpm_lessons.sampler import SAMPLERS, Step, ddim, ddpm
+from ddpm_lessons.samplers import SAMPLERS, Step, ddim, ddim_invert, ddpm, dpm_solver, heun
 from ddpm_lessons.schedule import (
     SCHEDULES,
     Coefficients,
@@ -45,14 +45,17 @@ __all__ = [
     "bound",
     "cosine_schedule",
     "ddim",
+    "ddim_invert",
     "ddpm",
     "decoder_log_likelihood",
+    "dpm_solver",
     "eps_from_score",
     "even_timesteps",
     "exact_divergence",
     "flow_bound",
     "flow_jump",
     "flow_log_density",
+    "heun",
     "hutchinson",
     "langevin",
     "linear_schedule",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ddpm_lessons.data import load_mnist
 from ddpm_lessons.models.pretrained import Pretrained, load_pretrained
-from ddpm_lessons.sampler import Step, ddpm
+from ddpm_lessons.samplers import Step, ddpm
 from ddpm_lessons.schedule import linear_schedule
 
 SCHEDULE = linear_schedule(T=1000, beta_1=1e-4, beta_T=0.02)  # the article's

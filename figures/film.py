@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from ddpm_lessons.data.images import to_uint8
 from ddpm_lessons.forward import q_sample
-from ddpm_lessons.sampler import ddim
+from ddpm_lessons.samplers import ddim
 from ddpm_lessons.show.diagrams import HAIR, INK, NETWORK, NOISE, tint
 from figures.digits import FILM_OTHERS, FILM_PICKS, FILM_SEED, noise, shipped
 

@@ -54,7 +54,7 @@ BUGS = [
         "coefficients cast to the images' half precision before they are combined",
         "diffusers #3005",
         "schedule",
-        ("torch.stack(rows).to(like.device, dtype)", "torch.stack(rows).to(like)"),
+        ("like.device, dtype)", "like.device, like.dtype)"),
         tests="forward",
     ),
     bug(
@@ -123,7 +123,7 @@ BUGS = [
         "noise from the global generator",
         "diffusers #1514",
         "door",
-        ("device=device, generator=generator).to", "device=device).to"),
+        ("device=device, generator=generator), x", "device=device), x"),
     ),
     # posterior
     bug(
@@ -181,7 +181,7 @@ BUGS = [
         "training counts from 0 and sampling from 1",
         "udlbook notebook 18_3",
         "loss",
-        ("eps_model(x_t, t.to(x_0.device))", "eps_model(x_t, t.to(x_0.device) - 1)"),
+        ("eps_model(x_t, send(t, x_0.device))", "eps_model(x_t, send(t, x_0.device) - 1)"),
     ),
     bug(
         "one t for the whole batch",
@@ -295,93 +295,134 @@ BUGS = [
     bug(
         "noise is added at the last step",
         "labml",
-        "sampler",
+        "samplers/ancestral",
         ("p.sample(generator) if t > 1 else p.mean", "p.sample(generator)"),
+        tests="sampler",
     ),
     bug(
         "the last step is never taken",
         "dome272 ddpm.py: range(1, noise_steps)",
-        "sampler",
+        "samplers/ancestral",
         ("range(schedule.T, 0, -1)", "range(schedule.T, 1, -1)"),
+        tests="sampler",
     ),
     bug(
         "two steps in each round",
         "fastai/diffusion-nbs #49",
-        "sampler",
+        "samplers/ancestral",
         (
             "        eps = predict_noise(eps_model, x, t)\n",
             "        eps = [predict_noise(eps_model, x, t) for _ in range(2)][0]\n",
         ),
+        tests="sampler",
     ),
     bug(
         "the trajectory has the first state twice and loses the last",
         "lucidrains f4b6a08",
-        "sampler",
+        "samplers/ancestral",
         ("        x = p.sample", "        before, x = x, p.sample"),
         ("else p.mean\n    yield Step(0, x, x)", "else p.mean\n    yield Step(0, before, before)"),
+        tests="sampler",
     ),
     # ddim
     bug(
         "the old eps is kept after clipping",
         "lucidrains 6dda508, 2205bab",
-        "sampler",
+        "samplers/implicit",
         (
             "x0_hat = estimate_x0(x, c, predict_noise(eps_model, x, t), clip_x0=clip_x0)",
             "x0_hat = estimate_x0(x, c, old := predict_noise(eps_model, x, t), clip_x0=clip_x0)",
         ),
         ("eps = predict_eps(x, c, x0_hat)", "eps = old"),
+        tests="sampler",
     ),
     bug(
         "few steps, but each of the size of one",
         "diffusers #2076",
-        "sampler",
+        "samplers/implicit",
         ("schedule.between(s, t)", "schedule.at(t)"),
+        tests="sampler",
     ),
     bug(
         "prev = t - T // S beside a grid of another spacing",
         "diffusers #9261, #11347",
-        "sampler",
-        ("schedule.between(s, t)", "schedule.between(max(t - T // len(grid), 0), t)"),
+        "samplers/implicit",
+        ("schedule.between(s, t)", "schedule.between(max(t - schedule.T // len(grid), 0), t)"),
+        tests="sampler",
     ),
     bug(
         "sigma without room made for it in the direction",
         "CoursIA #16158",
-        "sampler",
+        "samplers/implicit",
         ("(1 - c.alpha_bar_prev - var) ** 0.5", "(1 - c.alpha_bar_prev) ** 0.5"),
+        tests="sampler",
     ),
     bug(
         "the last step of DDIM keeps alpha_bar_1",
         "diffusers #6068: set_alpha_to_one=False",
-        "sampler",
+        "samplers/implicit",
         (
             "mean = c.alpha_bar_prev**0.5",
             "mean = min(c.alpha_bar_prev, schedule.alpha_bars[1]) ** 0.5",
         ),
+        tests="sampler",
     ),
     bug(
         "noise is added at the last step of DDIM",
         "lucidrains 1345a8a",
-        "sampler",
+        "samplers/implicit",
         ("Gaussian(mean, var).sample", "Gaussian(mean, var + 0.01 * (s == 0)).sample"),
         (" if var > 0 else mean\n", "\n"),
+        tests="sampler",
     ),
     bug(
         "the grid has another number of steps than was asked for",
         "range(0, T, T // S)",
-        "sampler",
+        "samplers/chain",
         (
             "    if steps == 1:\n",
             "    return list(range(T, 0, -(T // steps)))\n    if steps == 1:\n",
         ),
+        tests="sampler",
     ),
     bug(
         "the grid misses t = T",
         "diffusers #2585",
-        "sampler",
+        "samplers/chain",
         (
             "    return [T - (i *",
             "    return [T // steps * (steps - i - 1) + 1 for i in range(steps)]\n    [T - (i *",
         ),
+        tests="sampler",
+    ),
+    # the solvers of second order, and the way back
+    bug(
+        "Heun's second look at the old t, in a sampler",
+        "a slip that leaves a first-order method",
+        "samplers/ode",
+        ("look(eps_model, there, s, c", "look(eps_model, there, t, c"),
+        tests="samplers_ode",
+    ),
+    bug(
+        "the ratio of two jumps upside down",
+        "r0 = h / h_0 for h_0 / h, unseen where all jumps are equal",
+        "samplers/ode",
+        ("h / (2 * h_before)", "h_before / (2 * h)"),
+        tests="samplers_ode",
+    ),
+    bug(
+        "the first jump remembers a value that it never had",
+        "a zero in place of the missing one",
+        "samplers/ode",
+        ("before = x_T, None", "before = x_T, (0 * x_T, 1.0)"),
+        tests="samplers_ode",
+    ),
+    bug(
+        "the way there asks at the far end's t",
+        "diffusers #5832, upside down",
+        "samplers/implicit",
+        ("predict_noise(eps_model, x, max(t, 1))", "predict_noise(eps_model, x, s or t)"),
+        tests="samplers_ode",
     ),
     # score, flow, likelihood
     bug(
@@ -452,6 +493,7 @@ def plant(planted: Bug, root: Path) -> None:
     folder.mkdir()
     for path in PACKAGE.glob("*.py"):
         shutil.copy(path, folder)
+    shutil.copytree(PACKAGE / "samplers", folder / "samplers")
     source = (folder / planted.file).read_text(encoding="utf-8")
     for old, new in planted.edits:
         if source.count(old) != 1:

@@ -26,14 +26,17 @@ from ddpm_lessons import (
     bound,
     cosine_schedule,
     ddim,
+    ddim_invert,
     ddpm,
     decoder_log_likelihood,
+    dpm_solver,
     eps_from_score,
     even_timesteps,
     exact_divergence,
     flow_bound,
     flow_jump,
     flow_log_density,
+    heun,
     hutchinson,
     langevin,
     linear_schedule,
@@ -179,6 +182,7 @@ no_score = st.one_of(junk, st.floats(), no_image.map(lambda found: lambda x: fou
 no_function = st.one_of(junk, st.floats(), st.just(IMAGES))
 no_schedule = st.one_of(junk, st.just(IMAGES), st.floats(), st.just(linear_schedule))
 no_generator = st.one_of(st.integers(), st.floats(), something)
+no_share = numbers_outside(lambda x: 0 <= x <= 1)
 no_clip = numbers_outside(lambda x: 0 < x < math.inf).filter(lambda x: x is not None)
 no_variance = st.one_of(junk, st.floats(), st.sampled_from(["Beta", "beta_tilde", "fixed_small"]))
 
@@ -490,6 +494,36 @@ CASES = {
     "ddpm": Case(
         listed(ddpm), {**LOOP, **CHOICES, "x_T": IMAGES}, {**NO_LOOP, **NO_CHOICES, "x_T": no_batch}
     ),
+    **{
+        name: Case(
+            listed(sampler),
+            {**LOOP, "x_T": IMAGES, "steps": 3, "timesteps": None, "clip_x0": 1.0, **more},
+            {
+                **NO_LOOP,
+                "x_T": no_batch,
+                "steps": no_index(1, 6),
+                "timesteps": no_grid,
+                "clip_x0": no_clip,
+                **wrong,
+            },
+        )
+        for name, sampler, more, wrong in (
+            ("heun", heun, {}, {}),
+            ("dpm_solver", dpm_solver, {"eta": 0.5}, {"eta": no_share}),
+            ("sde", ddpm_lessons.SAMPLERS["sde"], {}, {}),
+        )
+    },
+    "ddim_invert": Case(
+        listed(ddim_invert),
+        {**FLOW, "x_0": IMAGES, "steps": 3, "timesteps": None},
+        {
+            "eps_model": no_model,
+            "schedule": no_schedule,
+            "x_0": no_batch,
+            "steps": no_index(1, 6),
+            "timesteps": no_grid,
+        },
+    ),
     "ddim": Case(
         listed(ddim),
         {**LOOP, "x_T": IMAGES, "steps": 3, "timesteps": None, "eta": 0.5, "clip_x0": 1.0},
@@ -498,7 +532,7 @@ CASES = {
             "x_T": no_batch,
             "steps": no_index(1, 6),
             "timesteps": no_grid,
-            "eta": numbers_outside(lambda x: 0 <= x <= 1),
+            "eta": no_share,
             "clip_x0": no_clip,
         },
     ),

@@ -21,7 +21,7 @@ from ddpm_lessons.cli.trainlog import TrainLog
 from ddpm_lessons.evaluation import read
 from ddpm_lessons.models import load_classifier, load_weights
 from ddpm_lessons.models.storage import read_header, read_tensors
-from ddpm_lessons.sampler import SAMPLERS
+from ddpm_lessons.samplers import SAMPLERS
 from ddpm_lessons.training import PRESETS, MixedPrecision, load_network, read_about
 from ddpm_lessons.training.checkpoint import CHECKPOINT
 
@@ -273,7 +273,7 @@ def test_the_same_seed_draws_the_same_digits_from_the_weights_of_the_course(name
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_draws_the_same_image_for_the_same_seed(trained, sampler):
     weights = ("--checkpoint", str(trained / "weights.safetensors"), "--sampler", sampler)
-    if sampler == "ddim":
+    if sampler != "ddpm":
         weights += ("--steps", "5")
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         assert sample(*weights, "--seed", seed, "--out", f"{name}.png") == 0

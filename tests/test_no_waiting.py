@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ddpm_lessons import ddim, ddpm, linear_schedule, loss, sampler
+from ddpm_lessons import SAMPLERS, linear_schedule, loss
 from ddpm_lessons.models import UNet, UNetConfig
+from ddpm_lessons.samplers import chain
 from ddpm_lessons.training import Ema, loop, make_optimizer, train
 from ddpm_lessons.training.presets import PRESETS
 
@@ -52,7 +53,7 @@ def network(monkeypatch) -> UNet:
     monkeypatch.setattr(loss, "DRAW_THERE", ("meta",))
     monkeypatch.setattr(loss, "randn_like", draw)
     monkeypatch.setattr(loop, "check_x_0", lambda x_0: None)  # looks once, at the first batch
-    monkeypatch.setattr(sampler, "check_images", lambda name, x: None)
+    monkeypatch.setattr(chain, "check_images", lambda name, x: None)
     with torch.device("meta"):
         return UNet(SMALL)
 
@@ -87,12 +88,12 @@ def test_a_step_of_training_waits_for_nothing(network, label_dropout, monkeypatc
 
 
 @pytest.mark.parametrize("generator", [None, torch.default_generator, "one each"])
-@pytest.mark.parametrize("chain", [ddpm, ddim])
-def test_a_step_of_a_chain_waits_for_nothing(network, chain, generator):
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_step_of_a_chain_waits_for_nothing(network, name, generator):
     x_T = torch.zeros(4, 1, 8, 8, device="meta")
     generator = [torch.default_generator] * 4 if generator == "one each" else generator
-    options = {"generator": generator} | ({"eta": 1.0} if chain is ddim else {})
+    options = {"generator": generator} | ({"eta": 1.0} if "eta" in str(SAMPLERS[name]) else {})
     with Waits() as waits:
-        states = list(islice(chain(network, SCHEDULE, x_T, **options), 4))
+        states = list(islice(SAMPLERS[name](network, SCHEDULE, x_T, **options), 4))
     assert [state.x.device.type for state in states] == ["meta"] * 4
     assert waits.found == []

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from ddpm_lessons.data.images import to_uint8
-from ddpm_lessons.sampler import Step
+from ddpm_lessons.samplers import Step
 from ddpm_lessons.schedule import cosine_schedule, linear_schedule
 from ddpm_lessons.show.chains import chain_player, forward_player, forward_states, grid, spread
 from ddpm_lessons.show.pictures import describe, picture, pictures

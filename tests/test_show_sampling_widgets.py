@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ddpm_lessons.sampler import Step
+from ddpm_lessons.samplers import Step
 from ddpm_lessons.show import sampling_widgets
 from ddpm_lessons.show.sampling_widgets import chain_drawing, explore_chains
 

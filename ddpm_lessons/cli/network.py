@@ -14,7 +14,7 @@ from ddpm_lessons.cli.streams import streams
 from ddpm_lessons.door import EpsModel, randn_like
 from ddpm_lessons.models import Pretrained, load_pretrained, load_weights
 from ddpm_lessons.models.storage import read_header
-from ddpm_lessons.sampler import SAMPLERS, Step
+from ddpm_lessons.samplers import SAMPLERS, Step
 from ddpm_lessons.training import load_network
 from ddpm_lessons.training.checkpoint import CHECKPOINT
 
@@ -31,8 +31,8 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--raw", action="store_true", help="not the EMA of a training checkpoint")
     parser.add_argument("--seed", type=whole(0), default=0, help="default: 0")
     parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm", help="default: ddpm")
-    parser.add_argument("--steps", type=whole(1), help="network calls of ddim (default: 50)")
-    parser.add_argument("--eta", type=float, help="noise of ddim, in [0, 1] (default: 0)")
+    parser.add_argument("--steps", type=whole(1), help="grid points (default: the sampler's)")
+    parser.add_argument("--eta", type=float, help="noise of ddim and dpm_solver, in [0, 1]")
     parser.add_argument("--variance", choices=("beta", "posterior"), help="of ddpm (default: beta)")
     parser.add_argument(
         "--label",

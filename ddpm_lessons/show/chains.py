@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from ddpm_lessons.door import check_images, check_index, randn_like
 from ddpm_lessons.forward import q_sample
-from ddpm_lessons.sampler import Step
+from ddpm_lessons.samplers import Step
 from ddpm_lessons.schedule import NoiseSchedule
 from ddpm_lessons.show.pictures import describe
 from ddpm_lessons.show.player import Player, player

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ddpm_lessons.door import check_images, check_number
-from ddpm_lessons.sampler import ddim
+from ddpm_lessons.samplers import ddim
 from ddpm_lessons.show.charts import BLUE, Curve, Window, chart
 from ddpm_lessons.show.pictures import Picture, picture
 from ddpm_lessons.training import Run, TrainStep, interruptible

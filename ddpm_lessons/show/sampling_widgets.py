@@ -12,7 +12,7 @@ import ipywidgets as W
 
 from ddpm_lessons.door import check_choice, check_index
 from ddpm_lessons.posterior import VARIANCES
-from ddpm_lessons.sampler import Step
+from ddpm_lessons.samplers import Step
 from ddpm_lessons.show.chains import grid, spread
 from ddpm_lessons.show.drawings import FIGURE, ON_LOAD, ROW
 from ddpm_lessons.show.pictures import picture

@@ -28,7 +28,7 @@ from ddpm_lessons.exact import Mixture, reverse_density
 from ddpm_lessons.forward import predict_eps, q_sample, q_step
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.posterior import p_mean_from_eps, q_posterior
-from ddpm_lessons.sampler import ddpm
+from ddpm_lessons.samplers import ddpm
 from ddpm_lessons.schedule import Coefficients, NoiseSchedule, cosine_schedule, linear_schedule
 from ddpm_lessons.show import plots, reverse_plots
 from ddpm_lessons.show.chains import chain_player

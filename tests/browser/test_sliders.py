@@ -21,7 +21,7 @@ from ddpm_lessons.schedule import (
 SETUP = """
 import torch
 from ddpm_lessons.data.digits import Digits
-from ddpm_lessons.sampler import Step
+from ddpm_lessons.samplers import Step
 from ddpm_lessons.schedule import linear_schedule
 from ddpm_lessons.show.chains import chain_player, forward_player, forward_states
 from ddpm_lessons.show.widgets import explore_forward, explore_posterior
