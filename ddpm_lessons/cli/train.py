@@ -61,7 +61,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=whole(0), help="default: 0")
     parser.add_argument(
-        "--compile", action="store_true", help="quicker steps, after a minute of preparation"
+        "--compile", action="store_true", help="quicker steps after a minute; for GPUs"
     )
     add_device(parser)
 
