@@ -1,13 +1,14 @@
 """ddpm_lessons: the small, exact library behind the course on denoising diffusion models.
 
 The mathematics lies flat here, in reading order: schedule, gaussian, forward, posterior, exact,
-loss, sampler, score, flow, likelihood.
+loss, samplers, score, flow, likelihood, guidance.
 """
 
 from ddpm_lessons.exact import Mixture, reverse_density
 from ddpm_lessons.flow import FlowState, even_timesteps, flow_jump, probability_flow
 from ddpm_lessons.forward import predict_eps, predict_x0, q_marginal, q_sample, q_step
 from ddpm_lessons.gaussian import Gaussian
+from ddpm_lessons.guidance import classifier_guided, guided
 from ddpm_lessons.likelihood import (
     FlowBound,
     FlowDensity,
@@ -43,6 +44,7 @@ __all__ = [
     "NoiseSchedule",
     "Step",
     "bound",
+    "classifier_guided",
     "cosine_schedule",
     "ddim",
     "ddim_invert",
@@ -55,6 +57,7 @@ __all__ = [
     "flow_bound",
     "flow_jump",
     "flow_log_density",
+    "guided",
     "heun",
     "hutchinson",
     "langevin",

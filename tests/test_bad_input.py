@@ -24,6 +24,7 @@ from ddpm_lessons import (
     Mixture,
     NoiseSchedule,
     bound,
+    classifier_guided,
     cosine_schedule,
     ddim,
     ddim_invert,
@@ -36,6 +37,7 @@ from ddpm_lessons import (
     flow_bound,
     flow_jump,
     flow_log_density,
+    guided,
     heun,
     hutchinson,
     langevin,
@@ -62,6 +64,7 @@ SHAPE = (2, 1, 3, 3)
 SCHEDULE = linear_schedule(6, 0.1, 0.97)
 IMAGES = torch.linspace(-1, 1, 18).view(SHAPE)
 C = SCHEDULE.at(torch.tensor([1, 6]), like=IMAGES)
+T_OF_TWO = torch.tensor([1, 6])
 LINE = Mixture([-0.5, 0.5], [0.1, 0.2], [0.5, 0.5])
 GRID = torch.linspace(-3, 3, 50, dtype=torch.float64)
 
@@ -182,6 +185,7 @@ no_score = st.one_of(junk, st.floats(), no_image.map(lambda found: lambda x: fou
 no_function = st.one_of(junk, st.floats(), st.just(IMAGES))
 no_schedule = st.one_of(junk, st.just(IMAGES), st.floats(), st.just(linear_schedule))
 no_generator = st.one_of(st.integers(), st.floats(), something)
+no_weight = numbers_outside(lambda x: 0 <= x < math.inf)
 no_share = numbers_outside(lambda x: 0 <= x <= 1)
 no_clip = numbers_outside(lambda x: 0 < x < math.inf).filter(lambda x: x is not None)
 no_variance = st.one_of(junk, st.floats(), st.sampled_from(["Beta", "beta_tilde", "fixed_small"]))
@@ -513,6 +517,28 @@ CASES = {
             ("sde", ddpm_lessons.SAMPLERS["sde"], {}, {}),
         )
     },
+    "guided": Case(
+        lambda eps_model, labels, weight: guided(eps_model, labels, weight)(IMAGES, T_OF_TWO),
+        {"eps_model": lambda x_t, t, labels: x_t, "labels": 1, "weight": 2.0},
+        {
+            "eps_model": st.one_of(
+                junk, st.floats(), no_answer().map(lambda f: lambda x_t, t, labels: f(x_t, t))
+            ),
+            "labels": no_index(-1, 10**9),
+            "weight": no_weight,
+        },
+    ),
+    "classifier_guided": Case(
+        lambda **arguments: classifier_guided(**arguments)(IMAGES, T_OF_TWO),
+        {**FLOW, "log_probs": lambda x, t: x.flatten(1)[:, :3], "labels": 2, "weight": 2.0},
+        {
+            "eps_model": no_model,
+            "schedule": no_schedule,
+            "log_probs": no_function,
+            "labels": no_index(0, 2),
+            "weight": no_weight,
+        },
+    ),
     "ddim_invert": Case(
         listed(ddim_invert),
         {**FLOW, "x_0": IMAGES, "steps": 3, "timesteps": None},

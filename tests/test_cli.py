@@ -371,6 +371,7 @@ def last_line(capsys) -> str:
         ("train --preset huge", "invalid choice: 'huge'"),
         ("train --steps 0", "--steps: is '0', expected a whole number 1.."),
         ("train --steps 1.5", "--steps: is '1.5'"),
+        ("sample --guidance 2", "--guidance is 2, expected --label beside it"),
         ("train --minutes 0", "--minutes: is '0', expected a number above 0"),
         ("train --minutes nan", "--minutes: is 'nan'"),
         ("train --steps 5 --minutes 5", "not allowed with"),

@@ -24,7 +24,7 @@ LAYERS = [
     ["models", "data"],
     ["forward"],
     ["posterior", "exact", "score", "flow"],
-    ["loss", "samplers"],
+    ["loss", "samplers", "guidance"],
     ["likelihood"],
     ["training", "evaluation"],
     ["show"],

@@ -138,6 +138,7 @@ def describe(options: argparse.Namespace, network: Pretrained, bfloat16: bool) -
         "sampler": options.sampler,
         **choose_knobs(options),
         "label": options.label,
+        **({} if options.guidance == 1 else {"guidance": options.guidance}),
         "seed": options.seed,
         "chunk": options.chunk,
         "dtype": "bfloat16" if bfloat16 and not options.float32 else "float32",
@@ -168,7 +169,7 @@ def draw_samples(options: argparse.Namespace, network: Pretrained, chunks: Chunk
         for done, i in enumerate(todo):
             numbers = range(i * options.chunk, (i + 1) * options.chunk)
             labels = choose_labels(options.label, options.seed, numbers)
-            eps_model = _asked(tell(fast, labels), precision)
+            eps_model = _asked(tell(fast, labels, options.guidance), precision)
             for step in draw(options, network, numbers, eps_model=eps_model):
                 bar.update(T * done + T - step.t - bar.n)
             told = {} if labels is None else {"labels": labels}

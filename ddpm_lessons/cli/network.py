@@ -1,7 +1,6 @@
 """What the commands that sample have in common: the network, the sampler and its options."""
 
 import argparse
-import functools
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 from ddpm_lessons.cli.options import number, whole
 from ddpm_lessons.cli.streams import streams
 from ddpm_lessons.door import EpsModel, randn_like
+from ddpm_lessons.guidance import guided
 from ddpm_lessons.models import Pretrained, load_pretrained, load_weights
 from ddpm_lessons.models.storage import read_header
 from ddpm_lessons.samplers import SAMPLERS, Step
@@ -39,6 +39,9 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         type=label,
         help="such as a digit, or 'data' for MNIST's mixture; for networks that know labels",
     )
+    parser.add_argument(
+        "--guidance", type=number(0, 1e6), default=1.0, help="above 1: insist on the label"
+    )
     parser.add_argument("--clip", type=number(0, 1e6), help="bound of x0_hat (default: none)")
 
 
@@ -54,6 +57,8 @@ def choose_network(options: argparse.Namespace, device: torch.device) -> Pretrai
         name = "mnist" if options.label is None else "mnist-labels"
         network = load_pretrained(name, device=device)
     check_label(options.label, network.config.num_classes)
+    if options.guidance != 1 and options.label is None:
+        raise ValueError(f"--guidance is {options.guidance:g}, expected --label beside it")
     return network
 
 
@@ -85,11 +90,9 @@ def check_label(label: int | str | None, classes: int) -> None:
         raise ValueError(f"--label is data, expected {expected}")
 
 
-def tell(network: Pretrained, labels: Tensor | None) -> EpsModel:
-    """The network, told the labels of the images that it will be asked about."""
-    if labels is None:
-        return network.eps_model
-    return functools.partial(network.eps_model, labels=labels.to(device_of(network)))
+def tell(network: Pretrained, labels: Tensor | None, weight: float) -> EpsModel:
+    """The network, told the labels of the images that it will be asked about (see `guided`)."""
+    return network.eps_model if labels is None else guided(network.eps_model, labels, weight)
 
 
 def device_of(network: Pretrained) -> torch.device:

@@ -83,7 +83,8 @@ def _chain(
     """
     T = network.schedule.T
     numbers = range(options.n)[share(accelerator, options.n)[0]]
-    eps_model = tell(network, choose_labels(options.label, options.seed, numbers))
+    labels = choose_labels(options.label, options.seed, numbers)
+    eps_model = tell(network, labels, options.guidance)
     steps = draw(options, network, numbers, eps_model=eps_model)
     drawn, shown = [], -1
     # The bar waits a moment: a sampler that refuses its arguments does so at the first step.
