@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ddpm_lessons.door import EpsModel, check_answer, check_index, check_loop, check_number
+from ddpm_lessons.door import EpsModel, check_answer, check_index, check_loop, check_number, send
 from ddpm_lessons.schedule import NoiseSchedule
 from ddpm_lessons.score import eps_from_score
 
@@ -120,4 +120,4 @@ def rows_of(labels: int | Tensor, x_t: Tensor) -> Tensor:
     if labels.dtype != torch.int64 or labels.shape != x_t.shape[:1]:
         found = f"{labels.dtype} {tuple(labels.shape)}"
         raise ValueError(f"labels is {found}, expected torch.int64 ({len(x_t)},): one per image")
-    return labels.to(x_t.device)
+    return send(labels, x_t.device)

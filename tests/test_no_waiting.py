@@ -3,6 +3,7 @@
 The device "meta" stands for the GPU: it computes shapes only, and a look at a value is an error.
 """
 
+import inspect
 from itertools import islice, repeat
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ddpm_lessons import SAMPLERS, linear_schedule, loss
+from ddpm_lessons import SAMPLERS, guided, linear_schedule, loss
 from ddpm_lessons.models import UNet, UNetConfig
 from ddpm_lessons.samplers import chain
 from ddpm_lessons.training import Ema, loop, make_optimizer, train
@@ -92,8 +93,18 @@ def test_a_step_of_training_waits_for_nothing(network, label_dropout, monkeypatc
 def test_a_step_of_a_chain_waits_for_nothing(network, name, generator):
     x_T = torch.zeros(4, 1, 8, 8, device="meta")
     generator = [torch.default_generator] * 4 if generator == "one each" else generator
-    options = {"generator": generator} | ({"eta": 1.0} if "eta" in str(SAMPLERS[name]) else {})
+    knows_eta = "eta" in inspect.signature(SAMPLERS[name]).parameters
+    options = {"generator": generator} | ({"eta": 1.0} if knows_eta else {})
     with Waits() as waits:
         states = list(islice(SAMPLERS[name](network, SCHEDULE, x_T, **options), 4))
     assert [state.x.device.type for state in states] == ["meta"] * 4
+    assert waits.found == []
+
+
+def test_a_guided_step_waits_for_nothing(network):
+    """Though the labels are on the CPU."""
+    labels, x_T = torch.tensor([0, 1, 2, -1]), torch.zeros(4, 1, 8, 8, device="meta")
+    steps = SAMPLERS["ddpm"](guided(network, labels, 2.0), SCHEDULE, x_T)
+    with Waits() as waits:
+        assert [state.x.device.type for state in islice(steps, 3)] == ["meta"] * 3
     assert waits.found == []

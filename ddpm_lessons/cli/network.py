@@ -92,7 +92,9 @@ def check_label(label: int | str | None, classes: int) -> None:
 
 def tell(network: Pretrained, labels: Tensor | None, weight: float) -> EpsModel:
     """The network, told the labels of the images that it will be asked about (see `guided`)."""
-    return network.eps_model if labels is None else guided(network.eps_model, labels, weight)
+    if labels is None:
+        return network.eps_model
+    return guided(network.eps_model, labels.to(device_of(network)), weight)
 
 
 def device_of(network: Pretrained) -> torch.device:
