@@ -17,8 +17,8 @@ import torch
 LINES = {
     "cpu": (
         "training.py",
-        "sampling.py --images 16 --steps 50",
-        "sampling.py --images 64 --steps 20 --rounds 3",
+        "sampling.py --images 16 --steps 60 --rounds 4",
+        "sampling.py --images 64 --steps 10 --rounds 3",
         "ceiling.py",
         "memory.py",
         "startup.py --lessons",

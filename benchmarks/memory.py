@@ -20,7 +20,7 @@ OURS, COURSE = "ours, 16-64-128", "diffusers, the course's network"
 BUILDERS = {
     OURS: lambda device: ours(OURS, NARROW, device),
     "ours, 32-96-160": lambda device: ours("ours, 32-96-160", SHIPPED, device),
-    COURSE: lambda device: those_here(lambda: course(device)),
+    COURSE: course,
 }
 COLUMNS = {"name": "network", "what": "what", "images": "images", "megabytes": "MB at the highest"}
 MB = 2**20
@@ -60,10 +60,10 @@ def peak(job: Callable[[], object], device: str) -> float:
 
 def measure(name: str, steps: int, images: int, device: str) -> float | None:
     """A chain of so many steps, or, for 0, a step of training; None where the peer is not here."""
-    found = BUILDERS[name](device)
-    if found == []:
+    found = those_here(lambda: BUILDERS[name](device))
+    if not found:
         return None
-    contender = found[0] if isinstance(found, list) else found
+    (contender,) = found
     x = torch.randn(images, 1, 28, 28, device=device).clamp(-1, 1)
     small = x[:1]
     if steps:

@@ -1,6 +1,6 @@
 """What does a chain of 1000 steps cost, and how much of it is the network?
 
-    python benchmarks/sampling.py [--device cuda] [--images 16 64] [--steps 50] [--rounds 5]
+    python benchmarks/sampling.py [--device cuda] [--images 16] [--steps 50] [--rounds 5]
 
 Each project's own sampler and bare calls of its network take turns. On a CPU some steps of each are
 measured and multiplied: every step costs the same, but for the first ones after another's turn,

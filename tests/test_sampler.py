@@ -126,14 +126,12 @@ def test_the_chain_has_every_state_once(name):
 def test_the_last_step_draws_no_noise():
     """labml and lucidrains added noise at the last step, which ends in every picture."""
     schedule = linear_schedule(10, 0.01, 0.6)
-    for run in (
-        lambda g: ddpm(network, schedule, images(2, 3), generator=g),
-        lambda g: ddim(network, schedule, images(2, 3), steps=10, eta=1.0, generator=g),
-    ):
+    for name, sampler in SAMPLERS.items():
         finals = []
         for disturbance in (1, 2):
             generator = seeded()
-            for step in run(generator):
+            chain = sampler(network, schedule, images(2, 3), generator=generator, **noisy(name))
+            for step in chain:
                 if step.t == 1:
                     generator.manual_seed(disturbance)
                     untouched = generator.get_state()
