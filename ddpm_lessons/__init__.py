@@ -1,14 +1,29 @@
 """ddpm_lessons: the small, exact library behind the course on denoising diffusion models.
 
 The mathematics lies flat here, in reading order: schedule, gaussian, forward, posterior, exact,
-loss, samplers, score, flow, likelihood, guidance.
+loss, samplers, score, flow, likelihood, guidance, inverse.
 """
 
 from ddpm_lessons.exact import Mixture, reverse_density
-from ddpm_lessons.flow import FlowState, even_timesteps, flow_jump, probability_flow
+from ddpm_lessons.flow import FlowState, even_timesteps, flow_jump, probability_flow, slerp
 from ddpm_lessons.forward import predict_eps, predict_x0, q_marginal, q_sample, q_step
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.guidance import classifier_guided, guided
+from ddpm_lessons.inverse import (
+    LinearOperator,
+    Measurement,
+    blur,
+    denoise,
+    dps,
+    identity,
+    keep,
+    measure,
+    measured,
+    noise_timestep,
+    repaint,
+    sdedit,
+    shrink,
+)
 from ddpm_lessons.likelihood import (
     FlowBound,
     FlowDensity,
@@ -39,10 +54,13 @@ __all__ = [
     "FlowDensity",
     "FlowState",
     "Gaussian",
+    "LinearOperator",
+    "Measurement",
     "Mixture",
     "NoiseLeftWarning",
     "NoiseSchedule",
     "Step",
+    "blur",
     "bound",
     "classifier_guided",
     "cosine_schedule",
@@ -50,7 +68,9 @@ __all__ = [
     "ddim_invert",
     "ddpm",
     "decoder_log_likelihood",
+    "denoise",
     "dpm_solver",
+    "dps",
     "eps_from_score",
     "even_timesteps",
     "exact_divergence",
@@ -60,8 +80,13 @@ __all__ = [
     "guided",
     "heun",
     "hutchinson",
+    "identity",
+    "keep",
     "langevin",
     "linear_schedule",
+    "measure",
+    "measured",
+    "noise_timestep",
     "noise_weight",
     "p_mean_from_eps",
     "p_step",
@@ -72,8 +97,12 @@ __all__ = [
     "q_posterior",
     "q_sample",
     "q_step",
+    "repaint",
     "reverse_density",
     "score_from_eps",
     "score_model",
+    "sdedit",
+    "shrink",
     "simple_loss",
+    "slerp",
 ]

@@ -5,6 +5,7 @@ process. In the coordinates y = x_t / sqrt(alpha_bar_t) and sigma = sqrt((1 - al
 alpha_bar_t) it reads dy / dsigma = eps(x_t, t): the noise prediction is the velocity.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from ddpm_lessons.door import (
     check_index,
     check_loop,
     check_number,
+    check_same,
     equation,
     predict_noise,
 )
@@ -97,6 +99,33 @@ def even_timesteps(schedule: NoiseSchedule, n: int) -> list[int]:
     wanted = torch.linspace(level[0].item(), level[-1].item(), n, dtype=torch.float64)
     nearest = (wanted[:, None] - level).abs().argmin(dim=1) + 1
     return nearest.unique().tolist()
+
+
+def slerp(x: Tensor, y: Tensor, share: float) -> Tensor:
+    """A point between x and y, `share` of the way along the arc on a sphere, image by image.
+
+    x, y: (B, ...). share: 0 gives x, 1 gives y. With theta, the angle between two images as seen
+    from 0, it is sin((1 - share) theta) / sin(theta) x + sin(share theta) / sin(theta) y (Shoemake
+    1985; for x_T: Song, Meng & Ermon 2021, appendix D.5). Two images of one norm stay on it, as
+    noise must; a straight line would pass inside. Raises ValueError where an argument does not fit,
+    where an image is 0, or where two point in opposite directions: between those there are many
+    arcs.
+    """
+    check_images("x", x)
+    check_images("y", y)
+    check_same({"x": x, "y": y})
+    check_number("share", share, "[0, 1]")
+    wide = torch.promote_types(x.dtype, torch.float32)
+    rows = [image.reshape(len(image), -1).to(wide) for image in (x, y)]
+    u, v = (row / row.norm(dim=1, keepdim=True) for row in rows)
+    angle = 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))  # also right near 0 and pi
+    if not (angle < math.pi - 1e-3).all():  # nor NaN
+        raise ValueError(
+            "y has an image of 0, or opposite to that of x, expected an angle below pi"
+        )
+    angle = angle.view(-1, *(1,) * (x.ndim - 1)) / math.pi  # (B, 1, ...), as torch.sinc takes it
+    parts = [a * torch.sinc(a * angle) / torch.sinc(angle) for a in (1 - share, share)]
+    return (parts[0] * x + parts[1] * y).to(x.dtype)
 
 
 def log_variance(schedule: NoiseSchedule) -> Tensor:

@@ -84,7 +84,7 @@ def classifier_guided(
         check_index("labels", labels, 0, 10**9)
 
     def answer(x_t: Tensor, t: Tensor) -> Tensor:
-        slope = slope_of(log_probs, x_t, t, labels=rows_of(labels, x_t))
+        slope = slope_of(log_probs, x_t, t, labels=labels)
         eps = eps_model(x_t, t)
         check_answer(eps, x_t)
         return eps + weight * eps_from_score(slope, schedule.at(t, like=x_t))
@@ -92,17 +92,23 @@ def classifier_guided(
     return Made(answer, eps_model, log_probs)
 
 
-def slope_of(log_probs: LogProbs, x_t: Tensor, t: Tensor, *, labels: Tensor) -> Tensor:
+def slope_of(log_probs: LogProbs, x_t: Tensor, t: Tensor, *, labels: int | Tensor) -> Tensor:
     """The gradient of log p(label | x_t) by x_t, like x_t."""
     with torch.enable_grad():
         x = x_t.detach().requires_grad_()
         rows = log_probs(x, t)
         check_rows(rows, len(x))
-        if labels.min() < 0 or labels.max() >= rows.shape[1]:
-            wrong = labels.min() if labels.min() < 0 else labels.max()
-            raise ValueError(f"labels contains {wrong}, expected 0..{rows.shape[1] - 1}")
-        chosen = rows.gather(1, labels[:, None]).sum()
+        check_labels(labels, rows.shape[1])
+        chosen = rows.gather(1, rows_of(labels, x)[:, None]).sum()
         return torch.autograd.grad(chosen, x)[0]
+
+
+def check_labels(labels: int | Tensor, count: int) -> None:
+    """Raise ValueError unless they are in 0..count - 1; a look at those on a GPU would wait."""
+    labels = torch.as_tensor(labels)
+    if labels.is_cpu and (labels.min() < 0 or labels.max() >= count):
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise ValueError(f"labels contains {wrong}, expected 0..{count - 1}")
 
 
 def check_rows(rows: object, n: int) -> None:

@@ -79,17 +79,17 @@ class NoiseSchedule:
         `t` an int in 1..T gives Python floats. `t` a (B,) int64 tensor gives float64 tensors: of
         shape (B,), or, with `like` of shape (B, ...), of shape (B, 1, ...) on its device (float32
         on MPS, which has no float64). Raises ValueError where t leaves 1..T, is no integer, or
-        does not match `like`.
+        does not match `like`; the entries of a t on a GPU are not looked at, as a look would wait.
         """
         batch = isinstance(t, Tensor) and t.ndim > 0
         i = self._check_batch(t, like) if batch else check_index("t", t, 1, self.T)
-        rows = (self.betas[i], self.alphas[i], self.alpha_bars[i], self.alpha_bars[i - 1])
+        rows = self._table(i)[:, i - 1]  # (4,) or (4, B)
         if not batch:
-            return Coefficients(*(row.item() for row in rows))
+            return Coefficients(*rows.tolist())
         if like is not None:
             dtype = torch.float32 if like.device.type == "mps" else torch.float64
             shape = (4, len(t), *(1,) * (like.ndim - 1))  # (4, B, 1, ...)
-            rows = send(torch.stack(rows), like.device, dtype).view(shape)
+            rows = send(rows, like.device, dtype).view(shape)
         return Coefficients(*rows)
 
     def between(self, s: int, t: int) -> Coefficients:
@@ -107,6 +107,18 @@ class NoiseSchedule:
         alpha = alpha_bar / alpha_bar_prev
         return Coefficients(1 - alpha, alpha, alpha_bar, alpha_bar_prev)
 
+    @cached_property
+    def _rows(self) -> Tensor:
+        """The four coefficients of t = 1..T, (4, T) float64, on the CPU."""
+        bars = self.alpha_bars
+        return torch.stack((self.betas[1:], self.alphas[1:], bars[1:], bars[:-1]))
+
+    def _table(self, t: int | Tensor) -> Tensor:
+        """The same on the device of t: small enough to be sent there each time it is asked for."""
+        if not isinstance(t, Tensor) or t.is_cpu:
+            return self._rows
+        return send(self._rows, t.device, torch.float32 if t.device.type == "mps" else None)
+
     def _check_batch(self, t: Tensor, like: Tensor | None) -> Tensor:
         if t.dtype != torch.int64 or t.ndim != 1:
             raise ValueError(
@@ -117,11 +129,9 @@ class NoiseSchedule:
         if like is not None and (like.ndim == 0 or len(like) != len(t)):
             expected = f"one entry for each image of the batch {tuple(like.shape)}"
             raise ValueError(f"t has shape {tuple(t.shape)}, expected {expected}")
-        index = t.cpu()
-        wrong = index[(index < 1) | (index > self.T)]
-        if len(wrong):
+        if t.is_cpu and len(wrong := t[(t < 1) | (t > self.T)]):
             raise ValueError(f"t contains {wrong[0].item()}, expected whole numbers in 1..{self.T}")
-        return index
+        return t
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, NoiseSchedule) and torch.equal(self.betas, other.betas)

@@ -479,6 +479,62 @@ BUGS = [
         "likelihood",
         ("latent = q.log_prob(_exact(x_1)).reshape(len(x_0), -1).sum(dim=1) -", "latent = -"),
     ),
+    # inverse problems
+    bug(
+        "a blur is taken for its own adjoint",
+        "true but for the border",
+        "inverse/operators",
+        (
+            "return weights(y.shape[-2], y).T @ y @ weights(y.shape[-1], y)",
+            "return forward(y)",
+        ),
+        tests="inverse_operators",
+    ),
+    bug(
+        "the adjoint of block means repeats the pixel and no more",
+        "nearest-neighbour enlargement in its place",
+        "inverse/operators",
+        ("repeat_interleave(f, dim=-2) / f**2", "repeat_interleave(f, dim=-2)"),
+        tests="inverse_operators",
+    ),
+    bug(
+        "the slope of the likelihood stops before the network",
+        "a forgotten detach",
+        "inverse/bayes",
+        (
+            "return torch.autograd.grad(x0_hat, x, operator.adjoint(share))[0]",
+            "return (operator.adjoint(share) / c.alpha_bar**0.5).to(x.dtype)",
+        ),
+        tests="inverse",
+    ),
+    bug(
+        "data of unit variance, whatever the spread",
+        "the default of pseudoinverse guidance",
+        "inverse/bayes",
+        ("return spread**2 * noise / (c.alpha_bar * spread**2 + noise)", "return noise"),
+        tests="inverse",
+    ),
+    bug(
+        "the way up adds the noise of the step below",
+        "Lugmayr et al. 2022, Algorithm 1: beta_{t-1}",
+        "inverse/chains",
+        ("q_step(x_s, c)", "q_step(x_s, schedule.at(s))"),
+        tests="inverse",
+    ),
+    bug(
+        "what is known is painted over as bright as in x_0",
+        "the root of alpha_bar forgotten",
+        "inverse/chains",
+        ("measurement.residual(x, alpha_bar**0.5)", "measurement.residual(x)"),
+        tests="inverse",
+    ),
+    bug(
+        "the noise that y has itself is added once more",
+        "a noisy measurement treated as a clean one",
+        "inverse/chains",
+        ("(1 - alpha_bar) - alpha_bar * noise_var", "(1 - alpha_bar) - 0 * noise_var"),
+        tests="inverse",
+    ),
 ]
 
 
@@ -493,7 +549,8 @@ def plant(planted: Bug, root: Path) -> None:
     folder.mkdir()
     for path in PACKAGE.glob("*.py"):
         shutil.copy(path, folder)
-    shutil.copytree(PACKAGE / "samplers", folder / "samplers")
+    for name in ("samplers", "inverse"):
+        shutil.copytree(PACKAGE / name, folder / name)
     source = (folder / planted.file).read_text(encoding="utf-8")
     for old, new in planted.edits:
         if source.count(old) != 1:

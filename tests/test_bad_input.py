@@ -21,8 +21,10 @@ import ddpm_lessons
 from ddpm_lessons import (
     Coefficients,
     Gaussian,
+    Measurement,
     Mixture,
     NoiseSchedule,
+    blur,
     bound,
     classifier_guided,
     cosine_schedule,
@@ -30,7 +32,9 @@ from ddpm_lessons import (
     ddim_invert,
     ddpm,
     decoder_log_likelihood,
+    denoise,
     dpm_solver,
+    dps,
     eps_from_score,
     even_timesteps,
     exact_divergence,
@@ -40,8 +44,13 @@ from ddpm_lessons import (
     guided,
     heun,
     hutchinson,
+    identity,
+    keep,
     langevin,
     linear_schedule,
+    measure,
+    measured,
+    noise_timestep,
     noise_weight,
     p_mean_from_eps,
     p_step,
@@ -52,10 +61,14 @@ from ddpm_lessons import (
     q_posterior,
     q_sample,
     q_step,
+    repaint,
     reverse_density,
     score_from_eps,
     score_model,
+    sdedit,
+    shrink,
     simple_loss,
+    slerp,
 )
 
 Strategy = st.SearchStrategy
@@ -265,6 +278,24 @@ no_x_line = st.one_of(
     st.just(torch.tensor([0.0, math.nan])),
     st.floats(),
 )
+no_std = numbers_outside(lambda x: 0 <= x < math.inf)
+no_level = numbers_outside(lambda x: 0.3 < x < 40)  # SCHEDULE has 0.33 to 35
+no_steps = no_index(1, 6).filter(lambda x: x is not None)
+no_operator = st.one_of(junk, st.floats(), st.just(shrink), st.just(IMAGES))
+no_measurement = st.one_of(junk, st.floats(), st.just(IMAGES), st.just(shrink(3)))
+no_mask = st.one_of(
+    junk,
+    st.floats(),
+    st.just(IMAGES),
+    st.sampled_from([torch.zeros(3, 3, dtype=torch.bool), torch.tensor(True), torch.ones(3)]),
+)
+# An operator does not look at the entries, but 3 x 3 pixels are what these three expect.
+no_planes = st.one_of(
+    wrong_kind,
+    empty,
+    st.floats(),
+    st.sampled_from([(3, 3), (9,), (2, 1, 3, 4), (2, 1, 9, 1)]).map(torch.zeros),
+)
 
 # --- every public function, once right ---------------------------------------------------------
 
@@ -288,6 +319,7 @@ def listed(sampler: Callable) -> Callable:
 LOOP = {"eps_model": answer, "schedule": SCHEDULE, "generator": torch.Generator()}
 NO_LOOP = {"eps_model": no_model, "schedule": no_schedule, "generator": no_generator}
 FLOW = {"eps_model": answer, "schedule": SCHEDULE}
+SEEN = Measurement(shrink(3), torch.zeros(1, 1, 1, 1), 0.1)
 CHOICES = {"variance": "beta", "clip_x0": 1.0}
 NO_CHOICES = {"variance": no_variance, "clip_x0": no_clip}
 
@@ -457,6 +489,15 @@ CASES = {
             "method": st.one_of(junk, st.sampled_from(["Heun", "rk4"])),
         },
     ),
+    "slerp": Case(
+        slerp,
+        {"x": IMAGES, "y": IMAGES.flip(3), "share": 0.3},
+        {
+            "x": no_batch,
+            "y": st.one_of(no_batch, wrong_shape, elsewhere, st.just(torch.zeros(SHAPE))),
+            "share": numbers_outside(lambda x: 0 <= x <= 1),
+        },
+    ),
     "even_timesteps": Case(
         even_timesteps,
         {"schedule": SCHEDULE, "n": 4},
@@ -538,6 +579,94 @@ CASES = {
             "labels": no_index(0, 2),
             "weight": no_weight,
         },
+    ),
+    "identity": Case(
+        lambda x: identity().forward(x),
+        {"x": IMAGES},
+        {"x": st.one_of(wrong_kind, empty, st.floats())},
+    ),
+    "keep": Case(
+        lambda mask, x: keep(mask).forward(x),
+        {"mask": torch.eye(3).bool(), "x": IMAGES},
+        {"mask": no_mask, "x": no_planes},
+    ),
+    "shrink": Case(
+        lambda factor, x: shrink(factor).forward(x),
+        {"factor": 3, "x": IMAGES},
+        {"factor": no_index(1, 10**6), "x": no_planes},
+    ),
+    "blur": Case(
+        lambda std, x: blur(std).forward(x),
+        {"std": 1.0, "x": IMAGES},
+        {
+            "std": numbers_outside(lambda x: 0 < x < math.inf),
+            "x": st.one_of(wrong_kind, empty, st.just(IMAGES[0, 0])),
+        },
+    ),
+    "Measurement": Case(
+        Measurement,
+        {"operator": shrink(3), "y": IMAGES, "noise_std": 0.1},
+        {"operator": no_operator, "y": no_batch, "noise_std": no_std},
+    ),
+    "measure": Case(
+        measure,
+        {"operator": shrink(3), "x_0": IMAGES, "noise_std": 0.1, "generator": torch.Generator()},
+        {
+            "operator": no_operator,
+            "x_0": no_batch,
+            "noise_std": no_std,
+            "generator": no_generator,
+        },
+    ),
+    "measured": Case(
+        lambda **arguments: measured(**arguments)(IMAGES, T_OF_TWO),
+        {**FLOW, "measurement": SEEN, "spread": 1.0, "weight": 2.0, "iterations": 2},
+        {
+            "eps_model": no_model,
+            "schedule": no_schedule,
+            "measurement": no_measurement,
+            "spread": no_std,
+            "weight": no_weight,
+            "iterations": no_index(1, 10**6),
+        },
+    ),
+    "dps": Case(
+        listed(dps),
+        {**LOOP, "x_T": IMAGES, "measurement": SEEN, "step_size": 1.0, "clip_x0": 1.0},
+        {
+            **NO_LOOP,
+            "x_T": no_batch,
+            "measurement": no_measurement,
+            "step_size": no_weight,
+            "clip_x0": no_clip,
+        },
+    ),
+    "repaint": Case(
+        listed(repaint),
+        {**LOOP, "x_T": IMAGES, "measurement": SEEN, "steps": 3, "resamples": 2, "clip_x0": 1.0},
+        {
+            **NO_LOOP,
+            "x_T": no_batch,
+            "measurement": no_measurement,
+            "steps": no_index(1, 6),
+            "resamples": no_index(1, 10**6),
+            "clip_x0": no_clip,
+        },
+    ),
+    "noise_timestep": Case(
+        noise_timestep,
+        {"schedule": SCHEDULE, "noise_std": 2.0},
+        {"schedule": no_schedule, "noise_std": no_level},
+    ),
+    "denoise": Case(
+        listed(denoise),
+        {**LOOP, "y": IMAGES, "noise_std": 2.0, "steps": 2},
+        {**NO_LOOP, "y": no_batch, "noise_std": no_level, "steps": no_steps},
+    ),
+    "sdedit": Case(
+        listed(sdedit),
+        {**LOOP, "x_0": IMAGES, "t": 4, "steps": 2},
+        {**NO_LOOP, "x_0": no_batch, "t": no_index(1, 6), "steps": no_steps},
     ),
     "ddim_invert": Case(
         listed(ddim_invert),

@@ -20,6 +20,7 @@ from ddpm_lessons import (
     flow_jump,
     linear_schedule,
     probability_flow,
+    slerp,
 )
 from ddpm_lessons.flow import log_variance
 
@@ -210,3 +211,55 @@ def test_the_states_keep_the_dtype_and_x_is_left_alone(dtype):
     states = list(probability_flow(network, STEEP, x, timesteps=[10, 5, 1, 0]))
     assert {state.x.dtype for state in states} == {dtype}
     assert torch.equal(x, copy)
+
+
+# --- between two images ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_slerp_walks_the_arc_evenly_and_keeps_the_norm(share):
+    """Each image in its own plane, found by Gram and Schmidt."""
+    x, y = images(3, 1, 4, 4), images(3, 1, 4, 4, seed=1)
+    x, y = (2.5 * one / one.flatten(1).norm(dim=1).view(3, 1, 1, 1) for one in (x, y))
+    found = slerp(x, y, share)
+    for one, other, between in zip(x.numpy(), y.numpy(), found.numpy(), strict=True):
+        first = one.ravel() / 2.5
+        cos = first @ other.ravel() / 2.5
+        second = other.ravel() / 2.5 - cos * first
+        second /= np.linalg.norm(second)
+        angle = share * math.acos(cos)
+        expected = 2.5 * (math.cos(angle) * first + math.sin(angle) * second)
+        oracles.agree(between.ravel(), expected, atol=1e-12)
+        assert np.linalg.norm(between) == pytest.approx(2.5, rel=1e-12)
+
+
+def test_slerp_by_hand_and_between_images_of_different_norm():
+    right_angle = slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]), 1 / 3)
+    oracles.agree(right_angle, [[math.cos(math.pi / 6), 2 * math.sin(math.pi / 6)]], atol=1e-6)
+    sixty_degrees = slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 3**0.5]]), 0.5)
+    oracles.agree(sixty_degrees, [[2 / 3**0.5, 1.0]], atol=1e-6)  # sin 30 / sin 60 of each
+
+
+def test_slerp_of_nearly_the_same_image_is_a_straight_line():
+    """sin(theta) is 0 there, and the arccosine of a rounded 1 would be noise."""
+    x = images(2, 3, 3, dtype=torch.float32)
+    oracles.agree(slerp(x, x, 0.3), x, rtol=1e-6)
+    near = x + 1e-4 * images(2, 3, 3, seed=1, dtype=torch.float32)
+    oracles.agree(slerp(x, near, 0.25), x + 0.25 * (near - x), atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.bfloat16, 2**-8), (torch.float16, 2**-10)])
+def test_slerp_rounds_once_at_the_end(dtype, rounding):
+    x, y = images(2, 1, 28, 28).to(dtype), images(2, 1, 28, 28, seed=1).to(dtype)
+    found = slerp(x, y, 0.5)
+    assert found.dtype == dtype
+    oracles.agree(found, slerp(x.double(), y.double(), 0.5), rtol=rounding, atol=1e-6)
+
+
+def test_slerp_refuses_what_has_no_arc():
+    x = images(2, 3)
+    zero, opposite = x.clone(), x.clone()
+    zero[1], opposite[1] = 0, -2 * x[1]
+    for one, other in ((x, zero), (zero, x), (x, opposite)):
+        with pytest.raises(ValueError, match="expected an angle below pi"):
+            slerp(one, other, 0.5)
