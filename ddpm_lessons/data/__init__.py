@@ -1,6 +1,7 @@
 """Data: MNIST digits, images from elsewhere, scaling, training batches, toy distributions."""
 
 from ddpm_lessons.data.digits import Batches, Digits
+from ddpm_lessons.data.fashion import load_fashion
 from ddpm_lessons.data.images import to_model_range, to_uint8
 from ddpm_lessons.data.load import ImageSet, load_images
 from ddpm_lessons.data.mnist import DataError, load_mnist, status
@@ -13,6 +14,7 @@ __all__ = [
     "Digits",
     "ImageSet",
     "ToyParameters",
+    "load_fashion",
     "load_images",
     "load_mnist",
     "status",

@@ -58,7 +58,7 @@ def idx_folder(folder: Path) -> tuple[Pictures, int]:
 
     Raises DataError for a file that is missing, damaged or does not belong to the other one.
     """
-    images, labels = _read_idx(folder, IDX[0], 3), _read_idx(folder, IDX[1], 1)
+    images, labels = read_idx(folder, IDX[0], 3), read_idx(folder, IDX[1], 1)
     if len(images) != len(labels):
         raise DataError(f"{folder}: holds {len(images)} images and {len(labels)} labels")
     pictures = Pictures(
@@ -85,7 +85,7 @@ def _open(path: Path) -> Image.Image:
         return picture
 
 
-def _read_idx(folder: Path, name: str, dimensions: int) -> np.ndarray:
+def read_idx(folder: Path, name: str, dimensions: int) -> np.ndarray:
     """The numbers in an IDX file: two zeros, the type (8: a byte), how many dimensions, these."""
     path = next((p for p in (folder / name, folder / f"{name}.gz") if p.exists()), folder / name)
     try:
