@@ -11,8 +11,20 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ddpm_lessons import SAMPLERS, guided, linear_schedule, loss
-from ddpm_lessons.models import UNet, UNetConfig
+from ddpm_lessons import (
+    SAMPLERS,
+    Measurement,
+    blur,
+    classifier_guided,
+    dps,
+    guided,
+    keep,
+    linear_schedule,
+    loss,
+    measured,
+    repaint,
+)
+from ddpm_lessons.models import NoisyClassifier, UNet, UNetConfig
 from ddpm_lessons.samplers import chain
 from ddpm_lessons.training import Ema, loop, make_optimizer, train
 from ddpm_lessons.training.presets import PRESETS
@@ -105,6 +117,34 @@ def test_a_guided_step_waits_for_nothing(network):
     """Though the labels are on the CPU."""
     labels, x_T = torch.tensor([0, 1, 2, -1]), torch.zeros(4, 1, 8, 8, device="meta")
     steps = SAMPLERS["ddpm"](guided(network, labels, 2.0), SCHEDULE, x_T)
+    with Waits() as waits:
+        assert [state.x.device.type for state in islice(steps, 3)] == ["meta"] * 3
+    assert waits.found == []
+
+
+def test_a_step_guided_by_a_classifier_waits_for_nothing(network):
+    with torch.device("meta"):
+        classifier = NoisyClassifier(SMALL)
+    x_T, labels = torch.zeros(4, 1, 8, 8, device="meta"), torch.tensor([0, 1, 2, 0])
+    told = classifier_guided(network, SCHEDULE, classifier, labels=labels)
+    with Waits() as waits:
+        steps = SAMPLERS["ddim"](told, SCHEDULE, x_T, eta=1.0)
+        assert [state.x.device.type for state in islice(steps, 3)] == ["meta"] * 3
+    assert waits.found == []
+
+
+@pytest.mark.parametrize("way", ["a spread", "tweedie", "blur", "dps", "repaint"])
+def test_a_step_that_knows_a_measurement_waits_for_nothing(network, way):
+    """Though what was measured, and which pixels, is on the CPU."""
+    x_T, mask = torch.zeros(4, 1, 8, 8, device="meta"), torch.eye(8).bool()
+    seen = Measurement(keep(mask), torch.zeros(1, 1, 8), 0.1)
+    if way == "blur":
+        seen = Measurement(blur(1.0), torch.zeros(4, 1, 8, 8), 0.1)
+    if way in ("dps", "repaint"):
+        steps = {"dps": dps, "repaint": repaint}[way](network, SCHEDULE, x_T, measurement=seen)
+    else:
+        told = measured(network, SCHEDULE, seen, spread="tweedie" if way == "tweedie" else 1.0)
+        steps = SAMPLERS["ddim"](told, SCHEDULE, x_T, eta=1.0)
     with Waits() as waits:
         assert [state.x.device.type for state in islice(steps, 3)] == ["meta"] * 3
     assert waits.found == []

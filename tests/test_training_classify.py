@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ddpm_lessons.data import Digits, load_mnist
-from ddpm_lessons.models import DigitClassifier
+from ddpm_lessons import linear_schedule
+from ddpm_lessons.data import Batches, Digits, load_mnist
+from ddpm_lessons.models import DigitClassifier, NoisyClassifier, UNetConfig
 from ddpm_lessons.training import classify
-from ddpm_lessons.training.classify import jitter, scale_features, train_classifier
+from ddpm_lessons.training.classify import jitter, noised, scale_features, train_classifier
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -83,8 +84,14 @@ def test_each_motion_goes_as_far_as_it_says_and_not_farther(name, across, down, 
 def trained(digits: Digits, seed: int = 0, **options: object) -> tuple[DigitClassifier, list]:
     torch.manual_seed(seed)
     classifier = DigitClassifier()
-    options = {"epochs": 3, "batch_size": 32, "generator": seeded(seed), **options}
-    return classifier, list(train_classifier(classifier, digits, **options))
+    generator = seeded(seed)
+    options = {"epochs": 3, "generator": generator, **options}
+    batches = Batches(digits, 32, generator=generator)
+    return classifier, list(train_classifier(classifier, batches, **options))
+
+
+def whole(digits: Digits, size: int = 256, **options: object) -> Batches:
+    return Batches(digits, size, **{"generator": None, **options})
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +122,36 @@ def test_the_loss_is_the_cross_entropy_of_the_jittered_images(digits, monkeypatc
     monkeypatch.setattr(classify, "jitter", lambda x_0, generator: -x_0)
     torch.manual_seed(0)
     classifier = DigitClassifier()
-    step = next(train_classifier(classifier, digits, epochs=1, batch_size=256))
+    step = next(train_classifier(classifier, whole(digits), epochs=1))
     torch.manual_seed(0)
     expected = F.cross_entropy(DigitClassifier()(-digits[:]), digits.labels)
     assert step.loss.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_a_noised_view_is_equation_4_at_a_time_of_its_own(digits):
+    schedule, x_0 = linear_schedule(), digits[:200]
+    x_t, t = noised(schedule)(x_0, seeded(3))
+    same, again = noised(schedule)(x_0, seeded(3))
+    assert torch.equal(x_t, same)
+    assert torch.equal(t, again)
+    assert (t.min(), t.max()) > (1, 900)
+    assert len(t.unique()) > 150
+    level = schedule.alpha_bars[t].float().view(-1, 1, 1, 1)
+    eps = (x_t - level.sqrt() * x_0) / (1 - level).sqrt()
+    assert eps.mean().abs() < 0.01
+    assert eps.std().item() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.filterwarnings("ignore::ddpm_lessons.NoiseLeftWarning")
+def test_a_classifier_of_noise_learns_by_the_same_loop(digits):
+    torch.manual_seed(0)
+    small = UNetConfig(widths=(8, 16), blocks=(1, 1), time_width=8, num_classes=10)
+    classifier, view = NoisyClassifier(small), noised(linear_schedule(1000, 1e-6, 1e-4))
+    batches = whole(digits, 32, generator=seeded())
+    steps = train_classifier(classifier, batches, epochs=16, view=view, generator=seeded())
+    losses = torch.stack([step.loss for step in steps])
+    assert losses[0] == pytest.approx(2.3, abs=0.3)
+    assert losses[-8:].mean() < 0.87 * losses[0]
 
 
 def test_scaled_features_have_a_mean_square_of_1_and_give_the_same_logits(result, digits):
@@ -136,7 +169,7 @@ def test_scaled_features_have_a_mean_square_of_1_and_give_the_same_logits(result
 def test_a_consumer_may_switch_modes_between_two_steps(digits):
     torch.manual_seed(0)
     classifier = DigitClassifier()
-    steps = train_classifier(classifier, digits, epochs=1, batch_size=128, generator=seeded())
+    steps = train_classifier(classifier, whole(digits, 128), epochs=1, generator=seeded())
     for _ in itertools.islice(steps, 1):
         assert classifier.training
     classifier.eval()
@@ -150,4 +183,4 @@ def test_what_does_not_fit_is_refused(digits):
     broken = DigitClassifier()
     torch.nn.init.constant_(broken.head.bias, float("nan"))
     with pytest.raises(ValueError, match="the loss is nan"):
-        next(train_classifier(broken, digits, epochs=1))
+        next(train_classifier(broken, whole(digits), epochs=1))

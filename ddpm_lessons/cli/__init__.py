@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ddpm_lessons.cli import classifier, data, evaluate, sample, train
+from ddpm_lessons.cli import autoencoder, classifier, data, evaluate, sample, train
 
 COMMANDS = {
     "train": train,
     "sample": sample,
     "evaluate": evaluate,
     "classifier": classifier,
+    "autoencoder": autoencoder,
     "data": data,
 }
 

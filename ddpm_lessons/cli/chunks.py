@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ddpm_lessons.models import Pretrained
+from ddpm_lessons.models.pretrained import autoencoder_state
 from ddpm_lessons.models.storage import read_header, read_tensors, write_tensors
 
 FORMAT = "ddpm_lessons.chunk/2"  # 2: every sample has a generator of its own
@@ -56,6 +57,7 @@ def fingerprint(network: Pretrained) -> str:
     """16 hexadecimal digits that say which weights and which schedule these are."""
     digest = hashlib.sha256()
     state = {**network.eps_model.state_dict(), "betas": network.schedule.betas}
+    state |= autoencoder_state(getattr(network, "autoencoder", None))
     for name, x in sorted(state.items()):
         digest.update(f"{name} {x.dtype} {tuple(x.shape)}".encode())
         digest.update(x.cpu().contiguous().numpy().tobytes())

@@ -2,12 +2,16 @@
 
 import argparse
 import dataclasses
+from pathlib import Path
 
 from ddpm_lessons.cli.options import whole
 from ddpm_lessons.data import ImageSet, load_images, load_mnist
-from ddpm_lessons.training import Preset
+from ddpm_lessons.models import Autoencoder, load_autoencoder, load_pretrained
+from ddpm_lessons.models.autoencoder import latent_size
+from ddpm_lessons.training import Preset, load_network
 
-DATA = ("data", "size", "channels", "flip")  # the options, which a checkpoint remembers
+# The options, which a checkpoint remembers.
+DATA = ("data", "size", "channels", "flip", "autoencoder")
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +29,31 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channels", type=int, choices=(1, 3), help="of --data (1 if all images are grey, else 3)"
     )
+    parser.add_argument(
+        "--autoencoder", type=Path, help="whose latents to learn, for the preset mnist-latent"
+    )
     # None rather than False: then what is not given looks the same for every option.
     parser.add_argument(
         "--flip", action="store_true", default=None, help="mirror half of the images, at random"
     )
+
+
+def choose_autoencoder(
+    options: argparse.Namespace, preset: Preset, checkpoint: Path
+) -> Autoencoder | None:
+    """That whose latents the preset learns, if it learns latents: the checkpoint's, where a run is
+    resumed, that of --autoencoder, or that of the course.
+    """
+    if not preset.latent:
+        if options.autoencoder is not None:
+            expected = "a preset of latents with it"
+            raise ValueError(f"--autoencoder is {options.autoencoder}, expected {expected}")
+        return None
+    if options.resume:
+        return load_network(checkpoint).autoencoder
+    if options.autoencoder is not None:
+        return load_autoencoder(options.autoencoder)
+    return load_pretrained("mnist-latent").autoencoder
 
 
 def ask(options: argparse.Namespace, preset: Preset) -> tuple[Preset, dict]:
@@ -73,6 +98,8 @@ def fit(preset: Preset, images: ImageSet, about: dict) -> tuple[Preset, dict]:
     Raises ValueError if the network cannot halve them, or learns labels that they have not.
     """
     _, channels, size, _ = images.digits.images.shape
+    if preset.latent:
+        size, channels = latent_size(size), preset.model.channels
     shape = {"size": size, "channels": channels}
     labels = preset.model.num_classes
     if preset.label_dropout is not None:

@@ -25,7 +25,7 @@ from ddpm_lessons.data import load_mnist, to_uint8
 from ddpm_lessons.door import EpsModel
 from ddpm_lessons.evaluation import BitsPerDim, bits_per_dim, bounds
 from ddpm_lessons.loss import Bound
-from ddpm_lessons.models import Pretrained
+from ddpm_lessons.models import Pretrained, PretrainedLatent, to_images
 from ddpm_lessons.models.classifier import SHAPE
 from ddpm_lessons.models.compiled import Compiled
 from ddpm_lessons.models.storage import write_atomically
@@ -91,6 +91,9 @@ def produce(
     device = accelerator.device
     network = choose_network(options, device)
     check_digits(network)
+    if isinstance(network, PretrainedLatent) and options.bound_images:
+        found = f"--bound-images is {options.bound_images}"
+        raise ValueError(f"{found}, expected 0: a network of latents gives pixels no bound")
     settings = describe(options, network, accelerator.enabled)
     samples = Chunks(options.out, "samples", settings)
     limits = Chunks(options.out, "bound", bound_settings(settings))
@@ -112,9 +115,10 @@ def produce(
 
 def check_digits(network: Pretrained) -> None:
     """Raise ValueError unless the network draws what the classifier, which judges, can read."""
-    channels, size = network.config.channels, network.config.size
-    if (channels, size, size) != SHAPE:
-        found = f"draws images of {channels} x {size} x {size}"
+    drawn = torch.zeros(1, *network.config.shape, device=device_of(network))
+    shape = tuple(to_images(network, drawn).shape[1:])
+    if shape != SHAPE:
+        found = f"draws images of {' x '.join(map(str, shape))}"
         expected = f"{' x '.join(map(str, SHAPE))}: a classifier of MNIST's digits judges them"
         raise ValueError(f"--checkpoint {found}, expected {expected}")
 
@@ -173,7 +177,7 @@ def draw_samples(options: argparse.Namespace, network: Pretrained, chunks: Chunk
             for step in draw(options, network, numbers, eps_model=eps_model):
                 bar.update(T * done + T - step.t - bar.n)
             told = {} if labels is None else {"labels": labels}
-            chunks.write(i, {"images": to_uint8(step.x), **told})
+            chunks.write(i, {"images": to_uint8(to_images(network, step.x)), **told})
 
 
 def draw_bounds(options: argparse.Namespace, network: Pretrained, chunks: Chunks) -> None:

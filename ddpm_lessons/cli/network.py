@@ -29,6 +29,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", type=Path, help="default: the weights of the course (by --label or not)"
     )
     parser.add_argument("--raw", action="store_true", help="not the EMA of a training checkpoint")
+    parser.add_argument("--latent", action="store_true", help="the course's network of latents")
     parser.add_argument("--seed", type=whole(0), default=0, help="default: 0")
     parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm", help="default: ddpm")
     parser.add_argument("--steps", type=whole(1), help="grid points (default: the sampler's)")
@@ -49,13 +50,15 @@ def choose_network(options: argparse.Namespace, device: torch.device) -> Pretrai
     """The network that the options name, on that device; by default one of the course, that
     which knows labels if it will be told some.
     """
+    if options.latent and options.checkpoint is not None:
+        raise ValueError(f"--latent names a network, and so does --checkpoint {options.checkpoint}")
     if options.checkpoint is not None:
         network = open_network(options.checkpoint, device, raw=options.raw)
     elif options.raw:
         raise ValueError(NOT_RAW)
     else:
         name = "mnist" if options.label is None else "mnist-labels"
-        network = load_pretrained(name, device=device)
+        network = load_pretrained("mnist-latent" if options.latent else name, device=device)
     check_label(options.label, network.config.num_classes)
     if options.guidance != 1 and options.label is None:
         raise ValueError(f"--guidance is {options.guidance:g}, expected --label beside it")
@@ -125,8 +128,7 @@ def draw(
     eps_model: that of `network`, as it shall be asked: told labels, in another precision.
     """
     generators = streams(options.seed, "samples", numbers)
-    size = network.config.size
-    shape = (len(numbers), network.config.channels, size, size)
+    shape = (len(numbers), *network.config.shape)
     x_T = randn_like(torch.empty(shape, device=device_of(network)), generators)
     sampler, knobs = SAMPLERS[options.sampler], choose_knobs(options)
     return sampler(eps_model, network.schedule, x_T, generator=generators, **knobs)

@@ -15,7 +15,7 @@ from ddpm_lessons.cli.network import add_network, choose_network, draw, tell
 from ddpm_lessons.cli.options import add_device, choose_accelerator, picture, whole
 from ddpm_lessons.cli.streams import choose_labels
 from ddpm_lessons.data import to_uint8
-from ddpm_lessons.models import Pretrained
+from ddpm_lessons.models import Pretrained, to_images
 from ddpm_lessons.models.storage import write_atomically
 from ddpm_lessons.training import MixedPrecision
 from ddpm_lessons.training.loop import share
@@ -94,7 +94,7 @@ def _chain(
             bar.update(T - state.t - bar.n)
             frame = (T - state.t) * FRAMES // T
             if state.t == 0 or (options.gif and frame > shown):
-                drawn, shown = [*drawn, state.x], frame
+                drawn, shown = [*drawn, to_images(network, state.x)], frame
     return drawn
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
-from ddpm_lessons.cli.dataset import DATA, add_data, ask, fit, open_images
+from ddpm_lessons.cli.dataset import DATA, add_data, ask, choose_autoencoder, fit, open_images
 from ddpm_lessons.cli.network import open_network
 from ddpm_lessons.cli.options import add_device, choose_accelerator, number, whole
 from ddpm_lessons.cli.together import company, stopped
 from ddpm_lessons.cli.trainlog import TrainLog
 from ddpm_lessons.data import Digits
-from ddpm_lessons.models import load_pretrained, save_weights
+from ddpm_lessons.models import Autoencoder, load_pretrained, save_weights
 from ddpm_lessons.models.storage import read_header
 from ddpm_lessons.training import (
     PRESETS,
@@ -72,12 +72,22 @@ def run(options: argparse.Namespace) -> int:
     accelerator = choose_accelerator(options.device, compiled=options.compile)
     device = accelerator.device
     preset, about, digits = prepare(options, out / CHECKPOINT, accelerator)
+    autoencoder = choose_autoencoder(options, preset, out / CHECKPOINT)
+    if options.minutes:
+        seconds = 60 * options.minutes
+        steps = steps_within(
+            preset, digits, seconds, accelerator=accelerator, autoencoder=autoencoder
+        )
+        preset = dataclasses.replace(preset, steps=steps)
+    about |= {"preset": preset.to_dict()}
     seed, start = about["seed"], None
     if options.start:
         course = options.start == COURSE
         start = load_pretrained() if course else open_network(Path(options.start), device)
     torch.manual_seed(seed)  # for whatever a network draws in training; our U-Net draws nothing
-    session = start_run(preset, digits, seed=seed, device=device, start=start)
+    session = start_run(
+        preset, digits, seed=seed, device=device, start=start, autoencoder=autoencoder
+    )
     if options.resume:
         load_checkpoint(out / CHECKPOINT, session)
     accelerator.wait()  # none writes the checkpoint while another one looks for it
@@ -96,11 +106,7 @@ def prepare(
     images = open_images(about.get("data"), tell=accelerator.is_main_process)
     if not options.resume:
         preset, about = fit(preset, images, about)
-    if options.minutes:
-        seconds = 60 * options.minutes
-        steps = steps_within(preset, images.digits, seconds, accelerator=accelerator)
-        preset = dataclasses.replace(preset, steps=steps)
-    return preset, about | {"preset": preset.to_dict()}, images.digits
+    return preset, about, images.digits
 
 
 def finish(run: Run, preset: Preset, *, out: Path, about: dict) -> None:
@@ -110,8 +116,8 @@ def finish(run: Run, preset: Preset, *, out: Path, about: dict) -> None:
         print(f"    python -m ddpm_lessons train --resume --out {out}")
         return
     about = about | {"steps": run.step, "seconds": round(run.seconds), "weights": "EMA"}
-    network = run.ema.module
-    save_weights(out / WEIGHTS, network, run.schedule, about=about, half=preset.half)
+    more = {"about": about, "half": preset.half, "autoencoder": run.autoencoder}
+    save_weights(out / WEIGHTS, run.ema.module, run.schedule, **more)
     print(f"{run.step} steps in {run.seconds:.0f} s. To see samples:")
     print(f"    python -m ddpm_lessons sample --checkpoint {out / WEIGHTS}")
 
@@ -175,10 +181,16 @@ def with_end(preset: Preset, steps: int, step: int) -> Preset:
 
 
 def steps_within(
-    preset: Preset, digits: Digits, seconds: float, *, accelerator: MixedPrecision
+    preset: Preset,
+    digits: Digits,
+    seconds: float,
+    *,
+    accelerator: MixedPrecision,
+    autoencoder: Autoencoder | None = None,
 ) -> int:
     """How many steps fit into that time, by timing some of a run that is then thrown away."""
-    steps = steps_of(start_run(preset, digits, device=accelerator.device), accelerator)
+    device = accelerator.device
+    steps = steps_of(start_run(preset, digits, device=device, autoencoder=autoencoder), accelerator)
     for _ in range(3):  # the first ones are slower
         next(steps).loss.item()
     start, count = time.perf_counter(), 0

@@ -19,7 +19,7 @@ from ddpm_lessons.evaluation.memory import (
     nearest,
 )
 from ddpm_lessons.evaluation.quality import Quality, quality, share_ratios
-from ddpm_lessons.evaluation.reading import Reading, read
+from ddpm_lessons.evaluation.reading import Reading, noisy_accuracy, read
 
 __all__ = [
     "BitsPerDim",
@@ -41,6 +41,7 @@ __all__ = [
     "memorisation",
     "moments",
     "nearest",
+    "noisy_accuracy",
     "quality",
     "read",
     "share_ratios",

@@ -1,13 +1,16 @@
 """What the digit classifier sees in images: its features, and how sure it is of which digit."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ddpm_lessons.data import to_model_range
-from ddpm_lessons.door import check_images, check_index
+from ddpm_lessons.data import Digits, to_model_range
+from ddpm_lessons.door import check_images, check_index, check_loop, randn_like
+from ddpm_lessons.forward import q_sample
 from ddpm_lessons.models import DigitClassifier
+from ddpm_lessons.schedule import NoiseSchedule
 
 
 class Reading(NamedTuple):
@@ -50,6 +53,34 @@ def read(classifier: DigitClassifier, images: Tensor, *, batch_size: int = 500) 
         features.append(feature.float().cpu())
         probabilities.append(classifier.head(feature).float().softmax(dim=1).cpu())
     return Reading(torch.cat(features), torch.cat(probabilities))
+
+
+@torch.no_grad()
+def noisy_accuracy(
+    log_probs: Callable[[Tensor, Tensor], Tensor],
+    schedule: NoiseSchedule,
+    digits: Digits,
+    *,
+    timesteps: Sequence[int],
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The share of digits that a classifier of noisy images reads right, for each of some t.
+
+    log_probs: (x_t, t) -> (B, K), as for classifier guidance. Returns (len(timesteps),) float32 in
+    [0, 1], on the CPU. Raises ValueError where a timestep is not in 1..T, or an argument of another
+    kind.
+    """
+    check_loop(log_probs, schedule, generator)
+    shares = []
+    for t in timesteps:
+        c, right = schedule.at(check_index("timesteps", t, 1, schedule.T)), 0
+        for rows in torch.arange(len(digits)).split(500):
+            x_0 = digits[rows]
+            x_t = q_sample(x_0, c, randn_like(x_0, generator))
+            found = log_probs(x_t, torch.full((len(x_0),), t, device=x_0.device)).argmax(dim=1)
+            right += (found == digits.labels[rows.to(x_0.device)]).sum()
+        shares.append(right / len(digits))
+    return torch.stack(shares).cpu()
 
 
 def check_pictures(name: str, images: object) -> None:

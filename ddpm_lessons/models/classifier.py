@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ddpm_lessons.models.pretrained import check_finite
 from ddpm_lessons.models.storage import (
     CheckpointError,
     cast,
+    check_finite,
     load_exactly,
     read_tensors,
     write_tensors,

@@ -63,6 +63,11 @@ class UNetConfig:
         """Height and width of an image must be multiples of this: 2 for each halving."""
         return 2 ** (len(self.widths) - 1)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image, or latent: channels, height, width."""
+        return (self.channels, self.size, self.size)
+
     def to_dict(self) -> dict:
         """The fields as JSON holds them; tuples become lists."""
         fields = dataclasses.asdict(self)

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ddpm_lessons.models.autoencoder import Autoencoder, build_autoencoder
 from ddpm_lessons.models.config import UNetConfig
 from ddpm_lessons.models.storage import (
     CheckpointError,
     cast,
+    check_finite,
     load_exactly,
     plain_names,
     read_tensors,
@@ -21,10 +23,16 @@ from ddpm_lessons.schedule import NoiseSchedule
 
 WEIGHTS = "ddpm_lessons.weights/1"
 BETAS = "schedule/betas"  # beside the weights; no layer's name contains a slash
+AUTOENCODER = "autoencoder/"  # before the names of the weights of one
 
 # The networks that come with the course: name -> file in models/weights/. Trained by the presets
-# of the same names; the second one can be told which digit to draw, and draws that one better.
-PRETRAINED = {"mnist": "mnist.safetensors", "mnist-labels": "mnist-labels.safetensors"}
+# of the same names; the second one can be told which digit to draw, and draws that one better; the
+# third one draws latents, and its autoencoder makes digits of them.
+PRETRAINED = {
+    "mnist": "mnist.safetensors",
+    "mnist-labels": "mnist-labels.safetensors",
+    "mnist-latent": "mnist-latent.safetensors",
+}
 
 
 class Pretrained(NamedTuple):
@@ -35,7 +43,24 @@ class Pretrained(NamedTuple):
     config: UNetConfig
 
 
-def load_pretrained(name: str = "mnist", *, device: torch.device | str = "cpu") -> Pretrained:
+class PretrainedLatent(NamedTuple):
+    """A trained network that draws latents, and the autoencoder that makes images of them."""
+
+    eps_model: UNet
+    schedule: NoiseSchedule
+    config: UNetConfig
+    autoencoder: Autoencoder
+
+
+@torch.no_grad()
+def to_images(network: Pretrained | PretrainedLatent, x: Tensor) -> Tensor:
+    """The images of what a network draws: decoded, if it draws latents; else x itself."""
+    return network.autoencoder.decode(x) if isinstance(network, PretrainedLatent) else x
+
+
+def load_pretrained(
+    name: str = "mnist", *, device: torch.device | str = "cpu"
+) -> Pretrained | PretrainedLatent:
     """A network that comes with the course, in eval mode, its weights closed to gradients.
 
     name: a key of `PRETRAINED`. device: where the network shall live; the schedule needs none.
@@ -46,7 +71,9 @@ def load_pretrained(name: str = "mnist", *, device: torch.device | str = "cpu") 
     return load_weights(Path(__file__).parent / "weights" / PRETRAINED[name], device=device)
 
 
-def load_weights(path: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Pretrained:
+def load_weights(
+    path: str | os.PathLike[str], *, device: torch.device | str = "cpu"
+) -> Pretrained | PretrainedLatent:
     """The network in a file made by `save_weights`, in eval mode, closed to gradients.
 
     Raises CheckpointError if the file is missing, damaged, or does not fit what it says it is.
@@ -63,24 +90,33 @@ def save_weights(
     *,
     about: dict | None = None,
     half: bool = False,
+    autoencoder: Autoencoder | None = None,
 ) -> None:
     """Write a network's weights, its architecture and its schedule to one file.
 
     model: a UNet, wrapped by torch.compile or not. about: what else the header shall say, in JSON.
     half: round the weights to float16, for a file of half the size; loaded, they are float32.
+    autoencoder: that whose latents the network draws; they are no use without it.
     Raises CheckpointError if the file cannot be written, or a weight is NaN or infinite.
     """
-    state = plain_names(model.state_dict())
+    state = plain_names(model.state_dict()) | autoencoder_state(autoencoder)
     state = cast(state, torch.float32, torch.float16) if half else state
     check_finite(state, path=path)
-    header = {"format": WEIGHTS, **describe(model), "about": about or {}}
+    header = {"format": WEIGHTS, **describe(model, autoencoder), "about": about or {}}
     write_tensors(path, {**state, BETAS: schedule.betas}, header)
 
 
-def describe(model: nn.Module) -> dict:
+def describe(model: nn.Module, autoencoder: Autoencoder | None = None) -> dict:
     """What a file's header says of a network: enough to build it again."""
     model = getattr(model, "_orig_mod", model)
-    return {"architecture": "UNet", "config": model.config.to_dict()}
+    words = {"architecture": type(model).__name__, "config": model.config.to_dict()}
+    return words if autoencoder is None else words | {"autoencoder": autoencoder.config.to_dict()}
+
+
+def autoencoder_state(autoencoder: Autoencoder | None) -> dict[str, Tensor]:
+    """Its weights by the names that they have in a file."""
+    state = {} if autoencoder is None else autoencoder.state_dict()
+    return {AUTOENCODER + name: x for name, x in state.items()}
 
 
 def assemble(
@@ -90,31 +126,28 @@ def assemble(
     *,
     path: object,
     device: torch.device | str,
-) -> Pretrained:
-    """The network that a file's header describes, with these weights, ready to sample from.
+    architecture: type[nn.Module] = UNet,
+) -> Pretrained | PretrainedLatent:
+    """The network that a file's header describes, with these weights, ready to be used.
 
-    Raises CheckpointError if this library has no such architecture, or the weights do not fit it.
+    Raises CheckpointError if it is of another architecture, or the weights do not fit it.
     """
-    if header.get("architecture") != "UNet":
-        found = header.get("architecture")
-        raise CheckpointError(f"{path}: holds the architecture {found!r}, expected 'UNet'")
+    found, wanted = header.get("architecture"), architecture.__name__
+    if found != wanted:
+        raise CheckpointError(f"{path}: holds the architecture {found!r}, expected {wanted!r}")
     if betas is None:
         raise CheckpointError(f"{path}: holds no noise schedule, expected the tensor {BETAS!r}")
     try:
-        with torch.random.fork_rng(devices=[]):  # its first weights are drawn only to be replaced
-            model = UNet(UNetConfig.from_dict(header.get("config")))
-        schedule = NoiseSchedule(betas)
+        config, schedule = UNetConfig.from_dict(header.get("config")), NoiseSchedule(betas)
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn only to be replaced
+            model = architecture(config)
     except ValueError as error:
         raise CheckpointError(f"{path}: describes no network: {error}") from error
+    found = Pretrained(model.eval().requires_grad_(False).to(device), schedule, config)
+    if "autoencoder" in header:
+        names = [name for name in state if name.startswith(AUTOENCODER)]
+        own = {name.removeprefix(AUTOENCODER): state.pop(name) for name in names}
+        autoencoder = build_autoencoder(header["autoencoder"], own, path=path)
+        found = PretrainedLatent(*found, autoencoder.to(device))
     load_exactly(model, state, path=path)
-    return Pretrained(model.eval().requires_grad_(False).to(device), schedule, model.config)
-
-
-def check_finite(state: dict[str, Tensor], *, path: object) -> None:
-    """Raise CheckpointError if a tensor holds NaN or infinity: such a file must not be written."""
-    for name, x in state.items():
-        if x.is_floating_point() and not torch.isfinite(x).all():
-            raise CheckpointError(
-                f"{path}: not written, because {name} holds NaN or infinity: the training has "
-                "diverged, try a smaller learning rate; an earlier file there is untouched"
-            )
+    return found

@@ -107,6 +107,16 @@ def check_tensors(wanted: dict[str, Tensor], found: dict[str, Tensor], *, path: 
             )
 
 
+def check_finite(state: dict[str, Tensor], *, path: object) -> None:
+    """Raise CheckpointError if a tensor holds NaN or infinity: such a file must not be written."""
+    for name, x in state.items():
+        if x.is_floating_point() and not torch.isfinite(x).all():
+            raise CheckpointError(
+                f"{path}: not written, because {name} holds NaN or infinity: the training has "
+                "diverged, try a smaller learning rate; an earlier file there is untouched"
+            )
+
+
 def cast(state: dict[str, Tensor], old: torch.dtype, new: torch.dtype) -> dict[str, Tensor]:
     """A state dict with its tensors of one dtype in another, the rest as they are."""
     return {name: x.to(new) if x.dtype == old else x for name, x in state.items()}

@@ -62,7 +62,7 @@ class UNet(nn.Module):
         Returns the predicted noise, (B, C, H, W).
         Raises ValueError for other shapes, dtypes, timesteps or labels.
         """
-        self._check(x_t, t)
+        check_input(x_t, t, self.config)
         emb = self.time(t)                              # (B, 256)
         rows = self._rows(labels, t)
         if rows is not None:
@@ -91,24 +91,6 @@ class UNet(nn.Module):
 
         return self.head(F.silu(self.norm(h)))          # (B, 1, 28, 28)
     # fmt: on
-
-    def _check(self, x_t: Tensor, t: Tensor) -> None:
-        shape, config = tuple(x_t.shape), self.config
-        if len(shape) != 4 or shape[1] != config.channels:
-            raise ValueError(f"x_t has shape {shape}, expected (B, {config.channels}, H, W)")
-        multiple = config.size_multiple
-        if any(size == 0 or size % multiple for size in shape[2:]):
-            halvings = len(config.widths) - 1
-            raise ValueError(
-                f"x_t is {shape[2]} x {shape[3]} pixels, expected multiples of {multiple}: "
-                f"this U-Net halves the image {halvings} times"
-            )
-        if not isinstance(t, Tensor) or t.dtype != torch.int64 or tuple(t.shape) != shape[:1]:
-            found = f"{t.dtype} {tuple(t.shape)}" if isinstance(t, Tensor) else repr(t)
-            raise ValueError(f"t is {found}, expected torch.int64 ({shape[0]},): one per image")
-        if _readable(t) and t.numel() and (t.min() < 1 or t.max() > config.T):
-            wrong = t[(t < 1) | (t > config.T)][0].item()
-            raise ValueError(f"t contains {wrong}, expected timesteps in 1..{config.T}")
 
     def _rows(self, labels: Tensor | None, t: Tensor) -> Tensor | None:
         """The rows of the table of labels; None if this network has no such table."""
@@ -199,6 +181,26 @@ class TimeEmbedding(nn.Module):
         """t: (B,) timesteps. Returns (B, emb)."""
         waves = sinusoids(t, self.width).to(self.linear_1.weight.dtype)  # (B, width)
         return self.linear_2(F.silu(self.linear_1(waves)))
+
+
+def check_input(x_t: Tensor, t: Tensor, config: UNetConfig) -> None:
+    """Raise ValueError unless a network of this shape can look at these images, at these t."""
+    shape = tuple(x_t.shape)
+    if len(shape) != 4 or shape[1] != config.channels:
+        raise ValueError(f"x_t has shape {shape}, expected (B, {config.channels}, H, W)")
+    multiple = config.size_multiple
+    if any(size == 0 or size % multiple for size in shape[2:]):
+        halvings = len(config.widths) - 1
+        raise ValueError(
+            f"x_t is {shape[2]} x {shape[3]} pixels, expected multiples of {multiple}: "
+            f"this U-Net halves the image {halvings} times"
+        )
+    if not isinstance(t, Tensor) or t.dtype != torch.int64 or tuple(t.shape) != shape[:1]:
+        found = f"{t.dtype} {tuple(t.shape)}" if isinstance(t, Tensor) else repr(t)
+        raise ValueError(f"t is {found}, expected torch.int64 ({shape[0]},): one per image")
+    if _readable(t) and t.numel() and (t.min() < 1 or t.max() > config.T):
+        wrong = t[(t < 1) | (t > config.T)][0].item()
+        raise ValueError(f"t contains {wrong}, expected timesteps in 1..{config.T}")
 
 
 def sinusoids(t: Tensor, width: int, max_period: float = 10_000.0) -> Tensor:

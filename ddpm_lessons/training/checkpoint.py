@@ -7,9 +7,17 @@ import torch
 from torch import Tensor
 
 from ddpm_lessons.models.config import UNetConfig
-from ddpm_lessons.models.pretrained import BETAS, Pretrained, assemble, check_finite, describe
+from ddpm_lessons.models.pretrained import (
+    AUTOENCODER,
+    BETAS,
+    Pretrained,
+    assemble,
+    autoencoder_state,
+    describe,
+)
 from ddpm_lessons.models.storage import (
     CheckpointError,
+    check_finite,
     check_tensors,
     load_exactly,
     plain_names,
@@ -39,6 +47,7 @@ def save_checkpoint(path: str | os.PathLike[str], run: Run, *, about: dict | Non
         "rng/noise": run.generator.get_state(),
         "rng/torch": torch.get_rng_state(),
         BETAS: run.schedule.betas,
+        **autoencoder_state(run.autoencoder),
     }
     check_finite(tensors, path=path)
     header = {
@@ -87,6 +96,7 @@ def load_network(
     """
     tensors, header = read_tensors(path, CHECKPOINT)
     state = _below("ema/" if ema else "model/", tensors)
+    state |= _under(AUTOENCODER, _below(AUTOENCODER, tensors))
     return assemble(header, state, tensors.get(BETAS), path=path, device=device)
 
 
@@ -105,7 +115,8 @@ def read_about(path: str | os.PathLike[str]) -> dict:
 def _kind(run: Run) -> dict:
     """What must be the same in a file and in the run that it is loaded into."""
     parts = {"optimizer": run.optimizer, "lr_scheduler": run.lr_scheduler}
-    return {**describe(run.model), **{name: type(part).__name__ for name, part in parts.items()}}
+    names = {name: type(part).__name__ for name, part in parts.items()}
+    return describe(run.model, run.autoencoder) | names
 
 
 def _check_fits(path: object, run: Run, tensors: dict[str, Tensor], header: dict) -> None:
@@ -122,6 +133,9 @@ def _check_fits(path: object, run: Run, tensors: dict[str, Tensor], header: dict
     weights = plain_names(run.model.state_dict())
     for part in ("model/", "ema/"):
         check_tensors(weights, _below(part, tensors), path=path)
+    for name, x in autoencoder_state(run.autoencoder).items():
+        if not torch.equal(x.cpu(), tensors[name]):
+            raise CheckpointError(f"{path}: its latents are those of another autoencoder")
     saved, current = header["optimizer_state"], run.optimizer.state_dict()
     found, wanted = ([len(g["params"]) for g in s["param_groups"]] for s in (saved, current))
     if found != wanted:

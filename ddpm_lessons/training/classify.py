@@ -1,40 +1,50 @@
-"""The training of the digit classifier, by which generated digits are judged."""
+"""The training of classifiers: of that which judges digits, and of that which guides chains."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ddpm_lessons.data import Batches, Digits
-from ddpm_lessons.door import check_index
-from ddpm_lessons.models import DigitClassifier
+from ddpm_lessons.door import check_index, send
+from ddpm_lessons.forward import q_sample
+from ddpm_lessons.loss import draw_noise
+from ddpm_lessons.models import DigitClassifier, UNetConfig
+from ddpm_lessons.schedule import NoiseSchedule
 from ddpm_lessons.training.loop import Accelerator, MixedPrecision, TrainStep, check_loss
+
+# The classifier of noisy digits that ships.
+NOISY = UNetConfig(widths=(16, 32, 64), blocks=(1, 1, 2), time_width=32, num_classes=10)
+
+# What a classifier is shown of a batch: (x_0, generator) -> its arguments.
+View = Callable[[Tensor, torch.Generator | None], tuple[Tensor, ...]]
 
 DEGREES, ZOOM, SHIFT = 12.0, 0.12, 0.1  # the shift in half-widths of the image: 1.4 pixels
 
 
 def train_classifier(
-    classifier: DigitClassifier,
-    digits: Digits,
+    classifier: nn.Module,
+    batches: Batches,
     *,
     epochs: int,
-    batch_size: int = 128,
+    view: View | None = None,
     accelerator: Accelerator | None = None,
     generator: torch.Generator | None = None,
 ) -> Iterator[TrainStep]:
-    """Teach a classifier the digits' labels; yields each finished step.
+    """Teach a classifier the labels of images; yields each finished step.
 
-    Cross-entropy on jittered images (see `jitter`), with AdamW; the learning rate rises to 3e-3 and
-    falls to 0. No label smoothing: the probabilities shall mean what they say. digits: on the
-    classifier's device. generator: of the order and the jitter; torch's global one if None.
+    Cross-entropy, with AdamW; the learning rate rises to 3e-3 and falls to 0. No label smoothing:
+    the probabilities shall mean what they say. batches: on the classifier's device. view: what it
+    is shown of them, such as `noised(schedule)`; by default jittered images (see `jitter`).
+    generator: of what the view draws; torch's global one if None.
     The classifier is left in eval mode when the last step is done. Raises ValueError where epochs
     is not in 1..1000, or the loss is NaN or infinite.
     """
     check_index("epochs", epochs, 1, 1000)
     accelerator = accelerator or MixedPrecision("cpu", enabled=False)
-    batches = Batches(digits, batch_size, generator=generator)
+    view = view or (lambda x_0, generator: (jitter(x_0, generator),))
     steps = epochs * batches.steps_per_epoch
     optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.01)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
@@ -42,7 +52,7 @@ def train_classifier(
         classifier.train()
         x_0, labels = next(batches)
         with torch.enable_grad(), accelerator.autocast():
-            logits = classifier(jitter(x_0, generator))
+            logits = classifier(*view(x_0, generator))
         loss = F.cross_entropy(logits.float(), labels)
         check_loss(loss)
         optimizer.zero_grad()
@@ -52,6 +62,19 @@ def train_classifier(
         if step == steps:
             classifier.eval()
         yield TrainStep(step, loss.detach())
+
+
+def noised(schedule: NoiseSchedule) -> View:
+    """The view (x_t, t): each image at a t of its own, uniform in 1..T, by Eq. (4).
+
+    Nothing is jittered: guidance asks for the labels of the images that the chain draws.
+    """
+
+    def view(x_0: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        t, eps = draw_noise(schedule, x_0, generator)
+        return q_sample(x_0, schedule.at(t, like=x_0), eps), send(t, x_0.device)
+
+    return view
 
 
 @torch.no_grad()

@@ -191,7 +191,8 @@ def check_x_0(x_0: Tensor) -> None:
     if not torch.isfinite(x_0).all():
         raise ValueError("batches begins with NaN or infinity, expected finite numbers")
     low, high = x_0.min().item(), x_0.max().item()
-    if x_0.ndim == 4 and (low < -1 or high > 1 or low >= 0):
+    pictures = x_0.ndim == 4 and x_0.shape[1] in (1, 3)  # latents have other channels and no bounds
+    if pictures and (low < -1 or high > 1 or low >= 0):
         raise ValueError(
             f"batches begins with images in [{low:g}, {high:g}], expected the range [-1, 1]: "
             "ddpm_lessons.data.to_model_range scales 8-bit images to it"

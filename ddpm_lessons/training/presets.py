@@ -31,6 +31,7 @@ class Preset:
     label_dropout: float | None = None  # share of hidden labels; None to train without labels
     flip: bool = False  # whether images are mirrored at random, see `Batches`
     half: bool = False  # whether the finished weights are stored in float16, see `save_weights`
+    latent: bool = False  # whether latents of an autoencoder are learnt, instead of images
     model: UNetConfig = field(default_factory=UNetConfig)
 
     def __post_init__(self) -> None:
@@ -86,6 +87,23 @@ PRESETS = {
         label_dropout=0.2,
         half=True,
         model=dataclasses.replace(SHIPPED, num_classes=10),
+    ),
+    "mnist-latent": Preset(
+        about="latents of 4 x 7 x 7 instead of digits; needs --autoencoder, or the course's",
+        steps=10 * 469,
+        batch_size=128,
+        lr=2e-3,
+        decay=0.5,
+        half=True,
+        latent=True,
+        model=UNetConfig(channels=4, widths=(96,), blocks=(6,), size=7),
+    ),
+    "fashion": Preset(
+        about="clothes, with --data and the folder of Fashion-MNIST: 10 epochs, 15 minutes",
+        steps=10 * 938,
+        lr=2e-3,
+        decay=0.5,
+        half=True,
     ),
     "gpu": Preset(
         about="the article's 20 epochs of the course's network in larger steps, for a GPU",

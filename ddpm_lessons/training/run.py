@@ -8,9 +8,10 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from ddpm_lessons.data import Batches, Digits
-from ddpm_lessons.models import Pretrained, UNet
+from ddpm_lessons.models import Autoencoder, Pretrained, UNet
 from ddpm_lessons.models.storage import load_exactly
 from ddpm_lessons.schedule import NoiseSchedule
+from ddpm_lessons.training.autoencode import encoded
 from ddpm_lessons.training.ema import Ema
 from ddpm_lessons.training.loop import MixedPrecision, TrainStep, train
 from ddpm_lessons.training.presets import Preset, make_optimizer, make_schedule
@@ -28,6 +29,7 @@ class Run:
     ema: AveragedModel
     generator: torch.Generator  # of t and eps
     label_dropout: float | None = None  # share of hidden labels; None to train without labels
+    autoencoder: Autoencoder | None = None  # whose latents it learns; None to learn images
     step: int = 0  # steps finished so far, before a resume too
     seconds: float = 0.0  # spent on them
 
@@ -39,6 +41,7 @@ def start_run(
     seed: int = 0,
     device: str | torch.device = "cpu",
     start: Pretrained | None = None,
+    autoencoder: Autoencoder | None = None,
 ) -> Run:
     """The run of a preset before its first step, on (the first `preset.images` of) the digits.
 
@@ -47,8 +50,11 @@ def start_run(
 
     start: a network to begin with, instead of random weights. It must be that of the preset, except
         that a table of labels which it lacks begins at zero: then no label changes its answers yet.
-    Raises ValueError if it is another network, or was trained with another noise schedule.
+    autoencoder: that whose latents shall be learnt, where the preset is `latent`.
+    Raises ValueError if `start` is another network, or was trained with another noise schedule, or
+    the autoencoder is missing, not wanted, or of another number of channels.
     """
+    check_latent(preset, autoencoder)
     if preset.images is not None:
         digits = Digits(digits.images[: preset.images], digits.labels[: preset.images])
     with torch.random.fork_rng(devices=[]):
@@ -71,7 +77,17 @@ def start_run(
         ema=Ema(model, preset.ema_decay),
         generator=generator,
         label_dropout=preset.label_dropout,
+        autoencoder=autoencoder and autoencoder.to(device),
     )
+
+
+def check_latent(preset: Preset, autoencoder: Autoencoder | None) -> None:
+    """Raise ValueError unless the autoencoder is one for this preset."""
+    wanted = preset.model.channels if preset.latent else None
+    found = None if autoencoder is None else autoencoder.config.latents
+    if found != wanted:
+        expected = f"one with {wanted} latents" if preset.latent else "None: it learns images"
+        raise ValueError(f"autoencoder has {found} latents, expected {expected}")
 
 
 def _begin(model: UNet, schedule: NoiseSchedule, start: Pretrained) -> None:
@@ -88,10 +104,15 @@ def steps_of(run: Run, accelerator: MixedPrecision | None = None) -> Iterator[Tr
     Who consumes the steps counts them: `run.step` and `run.seconds` stay as they are.
     """
     accelerator = accelerator or MixedPrecision(next(run.model.parameters()).device)
+    batches = run.batches
+    if run.autoencoder is not None:
+        batches = encoded(
+            batches, run.autoencoder, accelerator=accelerator, generator=run.generator
+        )
     return train(
         accelerator.prepare_model(run.model),
         run.schedule,
-        run.batches,
+        batches,
         run.optimizer,
         lr_scheduler=run.lr_scheduler,
         ema=run.ema,
