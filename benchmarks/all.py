@@ -22,6 +22,7 @@ LINES = {
         "ceiling.py",
         "memory.py",
         "startup.py --lessons",
+        "samplers.py",
         "quality.py --minutes 5 10 20 --course 10 60",
     ),
     "cuda": (
@@ -30,6 +31,7 @@ LINES = {
         "sampling.py --images 64 --steps 1000 --rounds 3",
         "ceiling.py --batch 512 --rounds 30",
         "memory.py --images 64 256 1024",
+        "samplers.py --samples 10000",
         "quality.py --minutes 0.33 1 --course 1 5 --preset gpu",
     ),
 }

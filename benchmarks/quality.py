@@ -16,7 +16,7 @@ import argparse
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -163,9 +163,9 @@ def go_on(contender: Contender, path: Path) -> tuple[int, float]:
     return header["images"], header["seconds"]
 
 
-def race(racers: list[Racer], reference: torch.Tensor, n: int, device: str) -> list[dict]:
-    """A row for each mark of each racer."""
-    rows, racers = [], [racer for racer in racers if racer.marks]
+def race(racers: list[Racer], reference: torch.Tensor, n: int, *, device: str) -> Iterator[dict]:
+    """A row for each mark of each racer, when it is reached."""
+    racers = [racer for racer in racers if racer.marks]
     while racers:
         for racer in racers:
             mark = racer.advance(device)
@@ -174,12 +174,10 @@ def race(racers: list[Racer], reference: torch.Tensor, n: int, device: str) -> l
             drawn = draw(
                 racer.eps_model(), racer.schedule, n, device=device, enabled=racer.bfloat16
             )
-            rows.append(row(racer.name, judge(drawn, reference), racer))
-            rows[-1]["mark"] = "all" if math.isinf(mark) else mark / 60
-            print(rows[-1], flush=True)
             racer.keep()
+            own = row(racer.name, judge(drawn, reference), racer)
+            yield own | {"mark": "all" if math.isinf(mark) else mark / 60}
         racers = [racer for racer in racers if racer.marks]
-    return rows
 
 
 def row(name: str, found: dict, racer: Racer | None = None) -> dict:
@@ -214,10 +212,15 @@ def main() -> None:
     if chosen.course:
         marks = [60 * m for m in sorted(chosen.course)]
         racers.append(course_racer(train, marks, device, keep=chosen.keep))
-    rows = [row("real digits", floor(train, reference, chosen.samples))]
-    rows += race(racers, reference, chosen.samples, device)
-    new = {(x["name"], x["mark"]) for x in rows}
-    rows += [x for x in earlier("quality", device) if (x["name"], x["mark"]) not in new]
+    put_down(row("real digits", floor(train, reference, chosen.samples)), device)
+    for own in race(racers, reference, chosen.samples, device=device):
+        put_down(own, device)
+
+
+def put_down(own: dict, device: str) -> None:
+    """Keep and print a row among those that are there."""
+    same = (own["name"], own["mark"])
+    rows = [x for x in earlier("quality", device) if (x["name"], x["mark"]) != same] + [own]
     rows.sort(key=lambda x: (x["name"], x["minutes"] or 0))
     report("quality", device, rows, COLUMNS)
 

@@ -26,6 +26,7 @@ SCRIPTS = {
         {"quality": 5},
     ),
     "memory": ("--images 2 --steps 2", {"memory": 4}),
+    "samplers": ("--samples 20 --calls 2 --only DDIM", {"samplers": 3}),
     "startup": ("--rounds 1", {"startup": 2}),
 }
 
@@ -61,7 +62,7 @@ def scripts(tmp_path, monkeypatch):
 
 
 def judge_few(module, monkeypatch):
-    """Let the script for quality learn from, and judge, few digits."""
+    """Let a script that judges quality learn from, and judge, few digits."""
     digits = load_mnist("test")
     few = Digits(digits.images[:200], digits.labels[:200])
     monkeypatch.setattr(module, "load_mnist", lambda split: few)
@@ -79,7 +80,7 @@ def test_a_script_prints_its_table_and_keeps_it(script, scripts, tmp_path, monke
         monkeypatch.setattr(module, "JOBS", {"nothing": "pass", "one": "import math"})
     if script == "memory":  # in this process
         monkeypatch.setattr(module.multiprocessing, "get_context", lambda method: Here)
-    if script == "quality":
+    if script in ("quality", "samplers"):
         judge_few(module, monkeypatch)
     module.main()
     printed = capsys.readouterr().out
