@@ -42,7 +42,7 @@ BUGS = [
         "alpha_bar_prev padded on the wrong side",
         "lucidrains bd1e3b6",
         "schedule",
-        ("self.alpha_bars[i - 1])", "self.alpha_bars[i])"),
+        ("bars[1:], bars[:-1]))", "bars[1:], bars[1:]))"),
     ),
     bug(
         "cumulative product in float32",

@@ -123,6 +123,8 @@ print("training would run on:", device)
 # | [06 sampling](06_sampling.ipynb) | how does noise become a digit, and what is each part of the recipe for? |
 # | [07 results](07_results.ipynb) | are the digits any good, and are they new? |
 # | [08 the score](08_score.ipynb) | what else has the network learnt? |
+# | [09 faster sampling](09_faster_sampling.ipynb) | why a thousand steps, and how do ten do? |
+# | [10 guidance](10_guidance.ipynb) | how do I get a seven, and what does it cost to insist? |
 #
 # Each lesson has the same rhythm: a question in words, the equation, the same thing in numbers small
 # enough for a calculator, the library's own source, a proof that all of them agree, and a picture to
