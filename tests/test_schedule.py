@@ -258,3 +258,19 @@ def test_the_options_of_the_schedules():
     assert cosine_schedule(10, beta_max=0.5).betas.max() == 0.5
     first = [cosine_schedule(10, s=s).betas[1].item() for s in (0.0, 0.008, 0.1)]
     assert first == sorted(first)  # the offset keeps beta_1 from vanishing
+
+
+def test_a_t_elsewhere_is_answered_there_and_not_looked_at():
+    """Elsewhere is a GPU: the same numbers, without a look at the entries, which would wait."""
+
+    class There(torch.Tensor):
+        is_cpu = False
+
+    t, x = torch.tensor([1, 2, 19, 20]), torch.zeros(4, 1, 2, 2)
+    schedule = linear_schedule(T=20, beta_1=0.01, beta_T=0.5)
+    for like in (x, None):
+        found = schedule.at(t.as_subclass(There), like=like)
+        for ours, theirs in zip(found, schedule.at(t, like=like), strict=True):
+            oracles.agree(torch.Tensor(ours), theirs, rtol=1e-15)
+    found = schedule.at(t.to("meta"), like=x.to("meta"))
+    assert {(c.device.type, tuple(c.shape)) for c in found} == {("meta", (4, 1, 1, 1))}
