@@ -10,7 +10,7 @@ samples, are kept: the hours can be spent in pieces. --again measures them anew.
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -20,8 +20,8 @@ from judging import features, floor, interval, judge
 from torch import Tensor
 
 from ddpm_lessons import SAMPLERS, guided
+from ddpm_lessons.cli.evaluate import asked
 from ddpm_lessons.data import load_mnist, to_uint8
-from ddpm_lessons.door import EpsModel
 from ddpm_lessons.models import Pretrained, PretrainedLatent, load_pretrained, to_images
 from ddpm_lessons.models.compiled import Compiled
 from ddpm_lessons.training import MixedPrecision
@@ -82,7 +82,7 @@ def draw(method: Method, network: Pretrained, labels: Tensor, device: str) -> tu
     for own in labels.split(BATCH):
         x_T = torch.randn(len(own), *network.config.shape, generator=generator).to(device)
         told = model if method.weight is None else guided(model, own.to(device), method.weight)
-        eps_model = _asked(told, device)
+        eps_model = asked(told, MixedPrecision(device))
         with torch.no_grad():
             eps_model(x_T, torch.full((len(own),), network.schedule.T, device=device))
         start = time.perf_counter()
@@ -97,16 +97,6 @@ def compiled(name: str, device: str) -> Pretrained:
     """A network of the course, compiled when it is first asked."""
     network = load_pretrained(name, device=device)
     return network._replace(eps_model=Compiled(network.eps_model))
-
-
-def _asked(eps_model: EpsModel, device: str) -> Callable[[Tensor, Tensor], Tensor]:
-    precision = MixedPrecision(device)
-
-    def answer(x_t: Tensor, t: Tensor) -> Tensor:
-        with precision.autocast():
-            return eps_model(x_t, t).float()
-
-    return answer
 
 
 def row(method: Method, found: dict, *, samples: int, seconds: float) -> dict:

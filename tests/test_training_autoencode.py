@@ -33,6 +33,7 @@ from ddpm_lessons.training.autoencode import (
     scale_latents,
     train_autoencoder,
 )
+from ddpm_lessons.training.loop import check_x_0
 
 SMALL = AutoencoderConfig(latents=4, widths=(4, 6, 8))
 TINY = dataclasses.replace(
@@ -141,6 +142,20 @@ def test_a_run_on_latents_resumes_bit_for_bit(digits, tmp_path):
     other = start_run(TINY, digits, autoencoder=make(1))
     with pytest.raises(CheckpointError, match="latents are those of another autoencoder"):
         load_checkpoint(path, other)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_latents_have_no_range_whatever_their_channels(digits, channels):
+    """One or three channels are not taken for pictures, and pictures of four are."""
+    torch.manual_seed(0)
+    autoencoder = Autoencoder(AutoencoderConfig(latents=channels, widths=(4, 6, 8)))
+    scale_latents(autoencoder.requires_grad_(False), digits)
+    model = dataclasses.replace(TINY.model, channels=channels)
+    run = start_run(dataclasses.replace(TINY, model=model), digits, autoencoder=autoencoder)
+    assert len(advance(run, 2)) == 2
+    pictures = 1.5 * oracles.images(2, 4, 7, 7, dtype=torch.float32)
+    with pytest.raises(ValueError, match=r"expected the range \[-1, 1\]"):
+        check_x_0(pictures)
 
 
 def test_a_file_of_a_network_of_latents_holds_its_autoencoder(digits, tmp_path):

@@ -8,8 +8,18 @@ from ddpm_lessons.data.digits import Digits
 from ddpm_lessons.data.folders import read_idx
 
 FILES = Path(__file__).parent / "files"
-CLASSES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag")
-CLASSES += ("ankle boot",)
+CLASSES = (
+    "T-shirt",
+    "trousers",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
 
 
 def load_fashion() -> Digits:

@@ -11,9 +11,9 @@ from ddpm_lessons.door import Randomness, randn_like
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.models.storage import (
     CheckpointError,
+    build,
     cast,
     check_finite,
-    load_exactly,
     read_tensors,
     write_tensors,
 )
@@ -175,12 +175,10 @@ def build_autoencoder(config: dict, state: dict[str, Tensor], *, path: object) -
     Raises CheckpointError where config or weights do not fit.
     """
     try:
-        with torch.random.fork_rng(devices=[]):  # first weights are drawn only to be replaced
-            autoencoder = Autoencoder(AutoencoderConfig.from_dict(config))
+        config = AutoencoderConfig.from_dict(config)
     except ValueError as error:
         raise CheckpointError(f"{path}: describes no autoencoder: {error}") from error
-    load_exactly(autoencoder, state, path=path)
-    return autoencoder.eval().requires_grad_(False)
+    return build(lambda: Autoencoder(config), state, path=path)
 
 
 def _convolution(w_in: int, w_out: int, *, stride: int = 1) -> list[nn.Module]:

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from ddpm_lessons.models.storage import (
     CheckpointError,
+    build,
     cast,
     check_finite,
-    load_exactly,
     read_tensors,
     write_tensors,
 )
@@ -66,10 +66,8 @@ def load_classifier(
     if header.get("architecture") != "DigitClassifier":
         found = header.get("architecture")
         raise CheckpointError(f"{path}: holds the architecture {found!r}, not 'DigitClassifier'")
-    with torch.random.fork_rng(devices=[]):  # its first weights are drawn only to be replaced
-        classifier = DigitClassifier()
-    load_exactly(classifier, cast(state, torch.float16, torch.float32), path=path)
-    return classifier.eval().requires_grad_(False).to(device)
+    state = cast(state, torch.float16, torch.float32)
+    return build(DigitClassifier, state, path=path).to(device)
 
 
 def save_classifier(

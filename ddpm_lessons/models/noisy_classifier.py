@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ddpm_lessons.models.config import UNetConfig
-from ddpm_lessons.models.pretrained import BETAS, WEIGHTS, assemble
-from ddpm_lessons.models.storage import cast, read_tensors
+from ddpm_lessons.models.pretrained import load_weights
 from ddpm_lessons.models.unet import Attention, Level, ResBlock, TimeEmbedding, check_input
 from ddpm_lessons.schedule import NoiseSchedule
 
@@ -88,7 +87,4 @@ def load_noisy_classifier(
     In eval mode, its weights closed to gradients; x_t is not. Raises CheckpointError (a ValueError)
     if the file is missing or damaged, or holds something else.
     """
-    state, header = read_tensors(path, WEIGHTS)
-    betas, state = state.pop(BETAS, None), cast(state, torch.float16, torch.float32)
-    found = assemble(header, state, betas, path=path, device=device, architecture=NoisyClassifier)
-    return PretrainedClassifier(*found)
+    return PretrainedClassifier(*load_weights(path, device=device, architecture=NoisyClassifier))

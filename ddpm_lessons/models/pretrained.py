@@ -11,9 +11,9 @@ from ddpm_lessons.models.autoencoder import Autoencoder, build_autoencoder
 from ddpm_lessons.models.config import UNetConfig
 from ddpm_lessons.models.storage import (
     CheckpointError,
+    build,
     cast,
     check_finite,
-    load_exactly,
     plain_names,
     read_tensors,
     write_tensors,
@@ -72,15 +72,19 @@ def load_pretrained(
 
 
 def load_weights(
-    path: str | os.PathLike[str], *, device: torch.device | str = "cpu"
+    path: str | os.PathLike[str],
+    *,
+    device: torch.device | str = "cpu",
+    architecture: type[nn.Module] = UNet,
 ) -> Pretrained | PretrainedLatent:
     """The network in a file made by `save_weights`, in eval mode, closed to gradients.
 
-    Raises CheckpointError if the file is missing, damaged, or does not fit what it says it is.
+    architecture: the class that it shall be of. Raises CheckpointError if the file is missing,
+    damaged, or does not fit what it says it is.
     """
     state, header = read_tensors(path, WEIGHTS)
     betas, state = state.pop(BETAS, None), cast(state, torch.float16, torch.float32)
-    return assemble(header, state, betas, path=path, device=device)
+    return assemble(header, state, betas, path=path, device=device, architecture=architecture)
 
 
 def save_weights(
@@ -138,16 +142,17 @@ def assemble(
     if betas is None:
         raise CheckpointError(f"{path}: holds no noise schedule, expected the tensor {BETAS!r}")
     try:
-        config, schedule = UNetConfig.from_dict(header.get("config")), NoiseSchedule(betas)
-        with torch.random.fork_rng(devices=[]):  # first weights are drawn only to be replaced
-            model = architecture(config)
+        schedule = NoiseSchedule(betas)
     except ValueError as error:
         raise CheckpointError(f"{path}: describes no network: {error}") from error
-    found = Pretrained(model.eval().requires_grad_(False).to(device), schedule, config)
+    coder = {}
     if "autoencoder" in header:
         names = [name for name in state if name.startswith(AUTOENCODER)]
-        own = {name.removeprefix(AUTOENCODER): state.pop(name) for name in names}
-        autoencoder = build_autoencoder(header["autoencoder"], own, path=path)
-        found = PretrainedLatent(*found, autoencoder.to(device))
-    load_exactly(model, state, path=path)
-    return found
+        coder = {name.removeprefix(AUTOENCODER): state.pop(name) for name in names}
+    model = build(
+        lambda: architecture(UNetConfig.from_dict(header.get("config"))), state, path=path
+    ).to(device)
+    if "autoencoder" not in header:
+        return Pretrained(model, schedule, model.config)
+    autoencoder = build_autoencoder(header["autoencoder"], coder, path=path).to(device)
+    return PretrainedLatent(model, schedule, model.config, autoencoder)

@@ -8,7 +8,9 @@ own place held zeros.
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -16,6 +18,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ddpm_lessons.files import write_whole
+
+M = TypeVar("M", bound=nn.Module)
 
 KEY = "ddpm_lessons"  # the one entry of the file's metadata
 BLANK = "0" * 64
@@ -87,6 +91,21 @@ def load_exactly(module: nn.Module, state: dict[str, Tensor], *, path: object) -
     state, own = plain_names(state), module.state_dict()
     check_tensors(plain_names(own), state, path=path)
     module.load_state_dict({name: state[_plain(name)] for name in own})
+
+
+def build(make: Callable[[], M], state: dict[str, Tensor], *, path: object) -> M:
+    """The module that `make` gives, with these weights, in eval mode and closed to gradients.
+
+    Its first weights are drawn only to be replaced, so torch's global generator is put back. Raises
+    CheckpointError where `make` raises ValueError, or names, shapes and dtypes do not all agree.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]):
+            module = make()
+    except ValueError as error:
+        raise CheckpointError(f"{path}: describes no network: {error}") from error
+    load_exactly(module, state, path=path)
+    return module.eval().requires_grad_(False)
 
 
 def check_tensors(wanted: dict[str, Tensor], found: dict[str, Tensor], *, path: object) -> None:

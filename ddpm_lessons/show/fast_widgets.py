@@ -4,7 +4,6 @@ The button asks the kernel, which runs the network for a moment; no slider does.
 """
 
 import html
-import traceback
 from collections.abc import Callable, Sequence
 
 import ipywidgets as W
@@ -14,6 +13,7 @@ from ddpm_lessons.door import check_choice, check_images, check_index
 from ddpm_lessons.show.chains import grid
 from ddpm_lessons.show.drawings import FIGURE, ON_LOAD, ROW
 from ddpm_lessons.show.pictures import picture
+from ddpm_lessons.show.widgets import at_work
 
 _NARROW = {"layout": {"width": "210px"}, "style": {"description_width": "76px"}}
 
@@ -69,16 +69,8 @@ class _Comparison:
 
     def on_click(self, _: object) -> None:
         """Draw with both. What goes wrong is shown below the picture, and raised as well."""
-        self.button.disabled, self.button.description = True, "Drawing ..."
-        self.error.value = ""
-        try:
+        with at_work(self.button, self.error, "Drawing ..."):
             self.update()
-        except Exception:
-            text = html.escape(traceback.format_exc())
-            self.error.value = f'<pre role="alert" style="white-space: pre-wrap">{text}</pre>'
-            raise
-        finally:
-            self.button.disabled, self.button.description = False, "Draw"
 
     def update(self) -> None:
         """Draw with both samplers what the controls ask for."""

@@ -4,8 +4,6 @@ The button asks the kernel, which runs the network for a moment. The slider does
 of the chain lie ready in the browser.
 """
 
-import html
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as W
@@ -16,6 +14,7 @@ from ddpm_lessons.samplers import Step
 from ddpm_lessons.show.chains import grid, spread
 from ddpm_lessons.show.drawings import FIGURE, ON_LOAD, ROW
 from ddpm_lessons.show.pictures import picture
+from ddpm_lessons.show.widgets import at_work
 
 FRAMES = 26  # pictures that lie ready under the slider
 
@@ -66,16 +65,8 @@ class _ChainExplorer:
 
     def on_click(self, _: object) -> None:
         """Walk a chain. What goes wrong is shown below the picture, and raised as well."""
-        self.button.disabled, self.button.description = True, "Sampling ..."
-        self.error.value = ""
-        try:
+        with at_work(self.button, self.error, "Sampling ..."):
             self.update()
-        except Exception:
-            text = html.escape(traceback.format_exc())
-            self.error.value = f'<pre role="alert" style="white-space: pre-wrap">{text}</pre>'
-            raise
-        finally:
-            self.button.disabled, self.button.description = False, "Sample"
 
     def update(self) -> None:
         """Walk the chain that the controls ask for, and hand its pictures to the browser."""

@@ -7,7 +7,8 @@ pictures lie ready in the browser. No callback runs a network.
 import html
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import ipywidgets as W
 import torch
@@ -191,6 +192,23 @@ def _number(label: str, name: str, value: float, limit: float) -> W.FloatSlider:
 
 def _warning(text: str) -> str:
     return f'<p style="margin: 4px 0; line-height: 1.4">⚠ {html.escape(text)}</p>'
+
+
+@contextmanager
+def at_work(button: W.Button, error: W.HTML, words: str) -> Iterator[None]:
+    """While a button's job runs, the button is dead and says so. What goes wrong is shown in
+    `error`, and raised as well.
+    """
+    name = button.description
+    button.disabled, button.description = True, words
+    error.value = ""
+    try:
+        yield
+    except Exception:
+        error.value = _error(traceback.format_exc())
+        raise
+    finally:
+        button.disabled, button.description = False, name
 
 
 def _error(text: str) -> str:

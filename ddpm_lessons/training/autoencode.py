@@ -9,7 +9,7 @@ from ddpm_lessons.data import Batches, Digits
 from ddpm_lessons.door import check_images, check_index, check_number
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.models import Autoencoder
-from ddpm_lessons.training.loop import Accelerator, MixedPrecision, TrainStep, check_loss
+from ddpm_lessons.training.loop import Accelerator, Latents, MixedPrecision, TrainStep, check_loss
 
 
 def elbo_loss(
@@ -89,7 +89,7 @@ def encoded(
     *,
     accelerator: Accelerator,
     generator: torch.Generator | None = None,
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[Latents]:
     """Batches of latents with their labels: what `train` is given to learn in latent space.
 
     One draw of q(z | x_0) for each image, anew each time it comes.
@@ -97,4 +97,4 @@ def encoded(
     for x_0, labels in batches:
         with torch.no_grad(), accelerator.autocast():
             z = autoencoder.draw(x_0, generator).float()
-        yield z, labels
+        yield Latents(z, labels)

@@ -24,6 +24,13 @@ class TrainStep(NamedTuple):
     loss: Tensor  # (), float32, detached, on the images' device: reading it waits for the device
 
 
+class Latents(NamedTuple):
+    """A batch of latents: trained on as images are, but within no range."""
+
+    z: Tensor  # (B, C, H, W)
+    labels: Tensor  # (B,) int64
+
+
 class Accelerator(Protocol):
     """What `train` asks of an accelerator. That of Hugging Face's accelerate has all of it."""
 
@@ -118,7 +125,8 @@ def train(
     Several processes train as one would: each takes all batches, draws all the noise, and works on
     its own rows of both.
 
-    batches: x_0, or tuples that begin with it, on the network's device; images in [-1, 1].
+    batches: x_0, or tuples that begin with it, on the network's device; images in [-1, 1], or
+        `Latents`.
     lr_scheduler: stepped once a step. ema: of `eps_model` (see `Ema`), updated once a step.
     accelerator: for mixed precision or many processes, for which it has prepared `eps_model`; plain
         float32 in one process if None.
@@ -133,7 +141,7 @@ def train(
     for step, batch in enumerate(batches, start=1):
         x_0 = batch if isinstance(batch, Tensor) else batch[0]
         if step == 1:
-            check_x_0(x_0)
+            check_x_0(x_0, bounded=not isinstance(batch, Latents))
         rows, weight = share(accelerator, len(x_0))
         answer = eps_model.train()
         if label_dropout is not None:
@@ -183,16 +191,18 @@ def drop_labels(labels: Tensor, share: float, generator: torch.Generator | None)
     return labels.masked_fill(send(hidden, labels.device), -1)
 
 
-def check_x_0(x_0: Tensor) -> None:
-    """Raise ValueError unless x_0 can be trained on: finite, and images (4-D) within [-1, 1]."""
+def check_x_0(x_0: Tensor, *, bounded: bool = True) -> None:
+    """Raise ValueError unless x_0 can be trained on: finite, and images (4-D) within [-1, 1].
+
+    bounded: False for latents, which have no range.
+    """
     if not isinstance(x_0, Tensor) or not x_0.is_floating_point() or x_0.numel() == 0:
         found = f"{x_0.dtype} {tuple(x_0.shape)}" if isinstance(x_0, Tensor) else repr(x_0)
         raise ValueError(f"batches begins with {found}, expected a floating tensor (B, ...)")
     if not torch.isfinite(x_0).all():
         raise ValueError("batches begins with NaN or infinity, expected finite numbers")
     low, high = x_0.min().item(), x_0.max().item()
-    pictures = x_0.ndim == 4 and x_0.shape[1] in (1, 3)  # latents have other channels and no bounds
-    if pictures and (low < -1 or high > 1 or low >= 0):
+    if bounded and x_0.ndim == 4 and (low < -1 or high > 1 or low >= 0):
         raise ValueError(
             f"batches begins with images in [{low:g}, {high:g}], expected the range [-1, 1]: "
             "ddpm_lessons.data.to_model_range scales 8-bit images to it"
