@@ -23,6 +23,7 @@ from ddpm_lessons.training import (
     make_schedule,
     train,
 )
+from ddpm_lessons.training.fit import fit
 from ddpm_lessons.training.presets import decay_start, lr_factor
 
 SMALL = UNetConfig(widths=(8, 8, 16), blocks=(1, 1, 1), groups=4, time_width=8, T=50)
@@ -192,6 +193,26 @@ def test_a_loss_that_is_not_finite_stops_the_training(bad):
     list(itertools.islice(steps, 49))  # a look at each step would make the CPU wait for the GPU
     with pytest.raises(ValueError, match=r"the loss is (nan|inf), expected a finite number"):
         next(steps)
+
+
+def test_fit_is_adamw_at_a_rate_that_rises_and_falls():
+    """Adam's first step is of the size of the learning rate, which begins at a 25th of its peak."""
+    model = Scale(1.0)
+    steps = fit(model, lambda: (model.w - 3).square(), 400, lr=0.05)
+    assert next(steps).loss == 4
+    assert model.w.item() == pytest.approx(1 + 0.05 / 25, rel=1e-4)
+    *_, last = steps
+    assert (last.step, model.training) == (400, False)
+    assert model.w.item() == pytest.approx(3, abs=1e-2)
+
+
+def test_fit_refuses_no_steps_and_a_loss_that_is_none():
+    model = Scale()
+    with pytest.raises(ValueError, match=r"steps is 0, expected a whole number in 1\.\."):
+        next(fit(model, lambda: model.w, 0, lr=0.1))
+    with pytest.raises(ValueError, match=r"the loss is nan, expected a finite number"):
+        next(fit(model, lambda: model.w * torch.nan, 3, lr=0.1))
+    assert model.w == 0.5
 
 
 # --- precision (traps 56, 57) ---

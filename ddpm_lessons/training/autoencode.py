@@ -9,7 +9,8 @@ from ddpm_lessons.data import Batches, Digits
 from ddpm_lessons.door import check_images, check_index, check_number
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.models import Autoencoder
-from ddpm_lessons.training.loop import Accelerator, Latents, MixedPrecision, TrainStep, check_loss
+from ddpm_lessons.training.fit import fit
+from ddpm_lessons.training.loop import Accelerator, Latents, TrainStep
 
 
 def elbo_loss(
@@ -51,20 +52,13 @@ def train_autoencoder(
     ValueError where epochs is not in 1..1000, or the loss is NaN or infinite.
     """
     check_index("epochs", epochs, 1, 1000)
-    accelerator = accelerator or MixedPrecision("cpu", enabled=False)
-    steps = epochs * batches.steps_per_epoch
-    optimizer = torch.optim.AdamW(autoencoder.parameters(), weight_decay=0.0)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    for step in range(1, steps + 1):
+
+    def loss_of() -> Tensor:
         x_0, _ = next(batches)
-        with torch.enable_grad(), accelerator.autocast():
-            loss = elbo_loss(autoencoder, x_0, noise_std=noise_std, generator=generator)
-        check_loss(loss)
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        optimizer.step()
-        rates.step()
-        yield TrainStep(step, loss.detach())
+        return elbo_loss(autoencoder, x_0, noise_std=noise_std, generator=generator)
+
+    steps = epochs * batches.steps_per_epoch
+    yield from fit(autoencoder, loss_of, steps, lr=2e-3, accelerator=accelerator)
 
 
 @torch.no_grad()

@@ -13,7 +13,8 @@ from ddpm_lessons.forward import q_sample
 from ddpm_lessons.loss import draw_noise
 from ddpm_lessons.models import DigitClassifier, UNetConfig
 from ddpm_lessons.schedule import NoiseSchedule
-from ddpm_lessons.training.loop import Accelerator, MixedPrecision, TrainStep, check_loss
+from ddpm_lessons.training.fit import fit
+from ddpm_lessons.training.loop import Accelerator, TrainStep
 
 # The classifier of noisy digits that ships.
 NOISY = UNetConfig(widths=(16, 32, 64), blocks=(1, 1, 2), time_width=32, num_classes=10)
@@ -43,25 +44,14 @@ def train_classifier(
     is not in 1..1000, or the loss is NaN or infinite.
     """
     check_index("epochs", epochs, 1, 1000)
-    accelerator = accelerator or MixedPrecision("cpu", enabled=False)
     view = view or (lambda x_0, generator: (jitter(x_0, generator),))
-    steps = epochs * batches.steps_per_epoch
-    optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.01)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-    for step in range(1, steps + 1):
-        classifier.train()
+
+    def loss_of() -> Tensor:
         x_0, labels = next(batches)
-        with torch.enable_grad(), accelerator.autocast():
-            logits = classifier(*view(x_0, generator))
-        loss = F.cross_entropy(logits.float(), labels)
-        check_loss(loss)
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        optimizer.step()
-        rates.step()
-        if step == steps:
-            classifier.eval()
-        yield TrainStep(step, loss.detach())
+        return F.cross_entropy(classifier(*view(x_0, generator)), labels)
+
+    steps = epochs * batches.steps_per_epoch
+    yield from fit(classifier, loss_of, steps, lr=3e-3, decay=0.01, accelerator=accelerator)
 
 
 def noised(schedule: NoiseSchedule) -> View:
