@@ -10,7 +10,12 @@ from PIL import Image
 
 from ddpm_lessons.cli import autoencoder, classifier, main
 from ddpm_lessons.data import Digits, load_mnist
-from ddpm_lessons.models import load_autoencoder, load_noisy_classifier, load_weights
+from ddpm_lessons.models import (
+    PRETRAINED,
+    load_autoencoder,
+    load_noisy_classifier,
+    load_weights,
+)
 from ddpm_lessons.models.storage import read_header
 from ddpm_lessons.training import PRESETS, load_network
 
@@ -73,13 +78,20 @@ def test_an_autoencoder_its_network_and_a_picture(capsys):
 def test_an_autoencoder_where_there_is_no_use_for_it(capsys):
     assert say("train --preset tiny --autoencoder a.st") == 2
     assert "--autoencoder is a.st, expected a preset of latents" in capsys.readouterr().err
-    assert say("sample --latent --checkpoint a.st") == 2
-    assert "--latent names a network, and so does --checkpoint a.st" in capsys.readouterr().err
+    assert say("sample --network mnist-latent --checkpoint a.st") == 2
+    error = capsys.readouterr().err
+    assert "--network is mnist-latent, and --checkpoint is a.st, expected one of the two" in error
 
 
-def test_the_course_has_a_network_of_latents():
-    assert say("sample --latent --n 2 --sampler dpm_solver --steps 3 --scale 1") == 0
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_each_network_of_the_course_draws(name):
+    assert say(f"sample --network {name} --n 2 --sampler dpm_solver --steps 3 --scale 1") == 0
     assert Image.open("samples.png").size == (60, 30)
+
+
+def test_clothes_are_not_judged_by_a_reader_of_digits(capsys):
+    assert say("evaluate --network fashion --n 20") == 2
+    assert "--network is fashion, expected digits" in capsys.readouterr().err
 
 
 def test_a_classifier_of_noisy_digits(capsys):

@@ -22,7 +22,7 @@ from ddpm_lessons.training.autoencode import scale_latents, train_autoencoder
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("--epochs", type=whole(1, 1000), default=10, help="default: 10")
+    parser.add_argument("--epochs", type=whole(1, 1000), default=6, help="default: 6")
     parser.add_argument(
         "--latents", type=whole(1, 64), default=4, help="channels of the latents (4)"
     )

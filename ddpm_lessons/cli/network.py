@@ -12,7 +12,7 @@ from ddpm_lessons.cli.options import number, whole
 from ddpm_lessons.cli.streams import streams
 from ddpm_lessons.door import EpsModel, randn_like
 from ddpm_lessons.guidance import guided
-from ddpm_lessons.models import Pretrained, load_pretrained, load_weights
+from ddpm_lessons.models import PRETRAINED, Pretrained, load_pretrained, load_weights
 from ddpm_lessons.models.storage import read_header
 from ddpm_lessons.samplers import SAMPLERS, Step
 from ddpm_lessons.training import load_network
@@ -26,10 +26,10 @@ KNOBS = ("steps", "eta", "variance")  # options that some sampler has
 def add_network(parser: argparse.ArgumentParser) -> None:
     """The options that say which network samples, and how."""
     parser.add_argument(
-        "--checkpoint", type=Path, help="default: the weights of the course (by --label or not)"
+        "--checkpoint", type=Path, help="default: mnist of the course, or mnist-labels with --label"
     )
     parser.add_argument("--raw", action="store_true", help="not the EMA of a training checkpoint")
-    parser.add_argument("--latent", action="store_true", help="the course's network of latents")
+    parser.add_argument("--network", choices=PRETRAINED, help="of the course's, by name")
     parser.add_argument("--seed", type=whole(0), default=0, help="default: 0")
     parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm", help="default: ddpm")
     parser.add_argument("--steps", type=whole(1), help="grid points (default: the sampler's)")
@@ -50,15 +50,16 @@ def choose_network(options: argparse.Namespace, device: torch.device) -> Pretrai
     """The network that the options name, on that device; by default one of the course, that
     which knows labels if it will be told some.
     """
-    if options.latent and options.checkpoint is not None:
-        raise ValueError(f"--latent names a network, and so does --checkpoint {options.checkpoint}")
+    if options.network and options.checkpoint is not None:
+        found = f"--network is {options.network}, and --checkpoint is {options.checkpoint}"
+        raise ValueError(f"{found}, expected one of the two")
     if options.checkpoint is not None:
         network = open_network(options.checkpoint, device, raw=options.raw)
     elif options.raw:
         raise ValueError(NOT_RAW)
     else:
         name = "mnist" if options.label is None else "mnist-labels"
-        network = load_pretrained("mnist-latent" if options.latent else name, device=device)
+        network = load_pretrained(options.network or name, device=device)
     check_label(options.label, network.config.num_classes)
     if options.guidance != 1 and options.label is None:
         raise ValueError(f"--guidance is {options.guidance:g}, expected --label beside it")

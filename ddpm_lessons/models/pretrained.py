@@ -32,6 +32,7 @@ PRETRAINED = {
     "mnist": "mnist.safetensors",
     "mnist-labels": "mnist-labels.safetensors",
     "mnist-latent": "mnist-latent.safetensors",
+    "fashion": "fashion.safetensors",
 }
 
 

@@ -125,6 +125,8 @@ print("training would run on:", device)
 # | [08 the score](08_score.ipynb) | what else has the network learnt? |
 # | [09 faster sampling](09_faster_sampling.ipynb) | why a thousand steps, and how do ten do? |
 # | [10 guidance](10_guidance.ipynb) | how do I get a seven, and what does it cost to insist? |
+# | [11 latent diffusion](11_latent_diffusion.ipynb) | where do Stable Diffusion's savings come from, and what do they cost? |
+# | [12 case study](12_case_study.ipynb) | how is a damaged form or a noisy scan restored, and when must nobody believe it? |
 #
 # Each lesson has the same rhythm: a question in words, the equation, the same thing in numbers small
 # enough for a calculator, the library's own source, a proof that all of them agree, and a picture to
