@@ -405,7 +405,7 @@ alts = [
     f"{share:.0%} of the 8 known, nine samples, read as: {names_of(x)}"
     for share, x in zip(shares, found, strict=True)
 ]
-player(panels_of(views, found), alts, values=[f"{share:.0%}" for share in shares], label="known", start=3, width=230)  # fmt: skip
+player(panels_of(views, found), alts, values=[f"{share:.0%}" for share in shares], label="known", start=3, width=190)  # fmt: skip
 
 # %% [markdown]
 # This is the picture to take home from the first half. Drag from 100 % down. (The line below the pictures says how the classifier reads the nine samples. In the panel on the right a pixel is black where all nine agree, and the lighter the more they differ.)
@@ -430,7 +430,7 @@ alts = [
     f"a scan of {size} pixels, nine samples, read as: {names_of(x)}"
     for size, x in zip(sizes, found, strict=True)
 ]
-player(panels_of(views, found), alts, values=sizes, label="scan", start=2, width=230)
+player(panels_of(views, found), alts, values=sizes, label="scan", start=2, width=190)
 
 # %% [markdown]
 # "Enhance!", says the detective, and the number plate becomes readable. At $7 \times 7$ most samples are the 3 that it was. At $4 \times 4$ they are clean, sharp digits of several kinds, *each of which fits the scan as well as the truth does*. Nothing has been enhanced; it has been made up. Super-resolution
@@ -619,7 +619,7 @@ for noise_std in noises:
     for name, part in zip(panels, parts, strict=True):
         panels[name].append(grid(part))
 alts = [f"noise of {noise_std}: four garments, their scan, the mean of what fits and two samples" for noise_std in noises]  # fmt: skip
-player(panels, alts, values=noises, label="noise", start=3, width=230)
+player(panels, alts, values=noises, label="noise", start=3, width=190)
 
 # %% [markdown]
 # Up to about 0.3 all three agree with each other, and the noise is simply gone. From about 0.5 on look at the lettering on the sweater, at the front of the shirt and at the bag's fittings. The mean goes soft there, which says "I do not know". The samples stay crisp at every place of the slider, **and say different things**: other letters, a print on the shirt in
