@@ -21,17 +21,19 @@ def draw(
     *,
     device: str,
     enabled: bool | None = None,
+    eta: float = 0.0,
 ) -> Tensor:
     """n digits, uint8, by 50 steps of DDIM, from the same noise for every network.
 
-    enabled: whether in bfloat16; by default where the device has it.
+    enabled: whether in bfloat16; by default where the device has it. eta: DDIM's own noise.
     """
     generator, images = torch.Generator().manual_seed(1), []
     precision = MixedPrecision(device, enabled=enabled)
     for size in [BATCH] * (n // BATCH):
         x_T = torch.randn(size, 1, 28, 28, generator=generator).to(device)
         with precision.autocast():
-            *_, last = ddim(eps_model, schedule, x_T, steps=STEPS, clip_x0=1.0)
+            chain = {"steps": STEPS, "eta": eta, "clip_x0": 1.0, "generator": generator}
+            *_, last = ddim(eps_model, schedule, x_T, **chain)
         images.append(to_uint8(last.x.float()).cpu())
     return torch.cat(images)
 

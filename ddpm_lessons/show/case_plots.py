@@ -136,7 +136,7 @@ def clouds(
     for axes in grid[len(samples) :]:
         axes.set_axis_off()
     for axes, (name, x) in zip(grid, samples.items(), strict=False):
-        axes.plot(*x.T, ".", color=ORANGE, markersize=2, alpha=0.35)
+        axes.plot(*x.T, ".", color=ORANGE, markersize=2, alpha=0.35, rasterized=True)  # thousands
         axes.add_patch(ellipse(torch.zeros(2), prior, edgecolor="0.5", linestyle="--"))
         axes.add_patch(ellipse(*posterior, edgecolor=BLUE, linewidth=2))
         axes.axvline(y, color="0.3", linewidth=1, linestyle=":")
