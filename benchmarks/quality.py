@@ -62,7 +62,7 @@ class Racer:
         self.name, self.step, self.eps_model, self.marks = name, step, eps_model, sorted(marks)
         self.seconds, self.images, self.bfloat16 = 0.0, 0, None
         self.schedule = linear_schedule(T)
-        self.keep: Callable[[], None] = lambda: None  # called when it has been judged
+        self.keep: Callable[[], None] = lambda: None  # called at each mark
 
     def advance(self, device: str) -> float | None:
         """Train for a turn; returns the mark if that, or the end, was reached."""

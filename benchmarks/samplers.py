@@ -20,7 +20,6 @@ from judging import features, floor, interval, judge
 from torch import Tensor
 
 from ddpm_lessons import SAMPLERS, guided
-from ddpm_lessons.cli.evaluate import in_precision
 from ddpm_lessons.data import load_mnist, to_uint8
 from ddpm_lessons.models import Pretrained, PretrainedLatent, load_pretrained, to_images
 from ddpm_lessons.models.compiled import Compiled
@@ -82,7 +81,7 @@ def draw(method: Method, network: Pretrained, labels: Tensor, device: str) -> tu
     for own in labels.split(BATCH):
         x_T = torch.randn(len(own), *network.config.shape, generator=generator).to(device)
         told = model if method.weight is None else guided(model, own.to(device), method.weight)
-        eps_model = in_precision(told, MixedPrecision(device))
+        eps_model = MixedPrecision(device).autocasting(told)
         with torch.no_grad():
             eps_model(x_T, torch.full((len(own),), network.schedule.T, device=device))
         start = time.perf_counter()

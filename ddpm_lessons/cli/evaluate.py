@@ -175,7 +175,7 @@ def draw_samples(options: argparse.Namespace, network: Pretrained, chunks: Chunk
         for done, i in enumerate(todo):
             numbers = range(i * options.chunk, (i + 1) * options.chunk)
             labels = choose_labels(options.label, options.seed, numbers)
-            eps_model = in_precision(tell(fast, labels, options.guidance), precision)
+            eps_model = precision.autocasting(tell(fast, labels, options.guidance))
             for step in draw(options, network, numbers, eps_model=eps_model):
                 bar.update(T * done + T - step.t - bar.n)
             told = {} if labels is None else {"labels": labels}
@@ -193,7 +193,7 @@ def draw_bounds(options: argparse.Namespace, network: Pretrained, chunks: Chunks
     todo = _mine(chunks.missing(pieces(options.bound_images, BOUND_CHUNK)), options.part)
     total = network.schedule.T * len(todo)
     with tqdm(total=total, unit="t", desc="bits/dim", delay=0.5, dynamic_ncols=True) as bar:
-        eps_model = in_precision(network.eps_model, MixedPrecision(device, enabled=False), bar)
+        eps_model = ticking(network.eps_model, bar)
         for i in todo:
             x_0 = test[order[i * BOUND_CHUNK : (i + 1) * BOUND_CHUNK]].to(device)
             found = bounds(
@@ -237,14 +237,11 @@ def _mine(missing: list[int], part: tuple[int, int]) -> list[int]:
     return [i for i in missing if i % n == k - 1]
 
 
-def in_precision(model: EpsModel, precision: MixedPrecision, bar: tqdm | None = None) -> EpsModel:
-    """The network in that precision; the bar counts its answers."""
+def ticking(eps_model: EpsModel, bar: tqdm) -> EpsModel:
+    """The network; the bar counts its answers."""
 
-    def eps_model(x_t: Tensor, t: Tensor) -> Tensor:
-        with precision.autocast():
-            eps = model(x_t, t).float()
-        if bar is not None:
-            bar.update()
-        return eps
+    def answer(x_t: Tensor, t: Tensor) -> Tensor:
+        bar.update()
+        return eps_model(x_t, t)
 
-    return eps_model
+    return answer

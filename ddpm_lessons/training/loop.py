@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from ddpm_lessons.door import check_number, send
+from ddpm_lessons.door import EpsModel, check_number, send
 from ddpm_lessons.loss import draw_noise, simple_loss
 from ddpm_lessons.models.compiled import compile_for_training
 from ddpm_lessons.schedule import NoiseSchedule
@@ -73,6 +73,15 @@ class MixedPrecision:
         if not self.enabled:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
+
+    def autocasting(self, eps_model: EpsModel) -> EpsModel:
+        """The network asked within `autocast`; its answers are float32, as a sampler wants them."""
+
+        def answer(x_t: Tensor, t: Tensor) -> Tensor:
+            with self.autocast():
+                return eps_model(x_t, t).float()
+
+        return answer
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients. Bfloat16 has float32's range, so the loss needs no scaling."""

@@ -57,14 +57,6 @@ train_set, test_set, reader = load_mnist("train"), load_mnist("test"), load_clas
 precision = MixedPrecision("cpu")
 
 
-def asked(network):  # as an eps_model; in bfloat16 where the machine computes in it: faster
-    def eps_model(x_t, t):
-        with precision.autocast():
-            return network.eps_model(x_t, t).float()
-
-    return eps_model
-
-
 def seeded(seed):
     return torch.Generator().manual_seed(seed)
 
@@ -89,7 +81,8 @@ def decode(z):
     return autoencoder.decode(z).clamp(-1, 1)
 
 
-pixel_net, latent_net = asked(pixel), asked(latent)
+# in bfloat16 where the machine computes in it: faster
+pixel_net, latent_net = (precision.autocasting(net.eps_model) for net in (pixel, latent))
 print(f"T = {schedule.T}; one network draws {pixel.config.shape}, the other {latent.config.shape}")
 
 # %% [markdown]

@@ -54,11 +54,7 @@ torch.set_num_threads(1)  # few digits at a time: a second thread would mostly w
 pretrained, precision = load_pretrained("mnist"), MixedPrecision("cpu")
 schedule, classifier = pretrained.schedule, load_classifier()
 test_set = load_mnist("test")
-
-
-def net(x_t, t):  # the trained network, in bfloat16 where the machine computes in it: faster
-    with precision.autocast():
-        return pretrained.eps_model(x_t, t).float()
+net = precision.autocasting(pretrained.eps_model)  # in bfloat16 where the machine computes in it
 
 
 def seeded(seed):
@@ -591,11 +587,7 @@ lesson12.start(my_start)
 # %% tags=["nbval-ignore-output"]
 clothes = load_pretrained("fashion")
 wardrobe = load_fashion()
-
-
-def tailor(x_t, t):  # the network that knows clothes
-    with precision.autocast():
-        return clothes.eps_model(x_t, t).float()
+tailor = precision.autocasting(clothes.eps_model)
 
 
 def scanned(images, noise_std, seed=4):
