@@ -1,13 +1,14 @@
 """Time to quality: the digit-FID that a training from scratch has reached after so many seconds.
 
-    python benchmarks/quality.py [--device cuda] [--minutes 5 10 20] [--course 10 60] [--eta 1]
+    python benchmarks/quality.py [--device cuda] [--minutes 5 10 20] [--course 10 60] [--eta 0 1]
 
 Our recipe (the preset "quick", as many steps as fit) is run once for each length, because its
 learning rate falls to 0 at the end; the Hugging Face course's network and recipe (float32, Adam at
 a constant rate) is run once, and judged on the way. All take turns of some seconds; only its own
 seconds count for each. Beside every number stands what real training digits score. --preset adds
 one of our presets with all its steps, compiled; what the compiler takes does not count. --eta is
-the noise of DDIM, by which all are judged: without it, what a network gets wrong adds up.
+the noise of DDIM, by which all are judged, once for each value: without noise, what a network gets
+wrong adds up.
 
 The hours can be spent in pieces: rows are added to those in results/, and the course's training is
 kept in --keep when it is judged, to go on from there.
@@ -171,9 +172,9 @@ def go_on(contender: Contender, path: Path) -> tuple[int, float]:
 
 
 def race(
-    racers: list[Racer], reference: torch.Tensor, n: int, *, device: str, eta: float
+    racers: list[Racer], reference: torch.Tensor, n: int, *, device: str, etas: list[float]
 ) -> Iterator[dict]:
-    """A row for each mark of each racer, when it is reached; judged by DDIM with so much noise."""
+    """A row for each mark of each racer and each eta of the DDIM that it is judged by."""
     racers = [racer for racer in racers if racer.marks]
     while racers:
         for racer in racers:
@@ -181,10 +182,11 @@ def race(
             if mark is None:
                 continue
             racer.keep()
-            how = {"device": device, "enabled": racer.bfloat16, "eta": eta}
-            drawn = draw(racer.eps_model(), racer.schedule, n, **how)
-            own = row(racer.name, judge(drawn, reference), racer)
-            yield own | {"eta": eta, "mark": "all" if math.isinf(mark) else mark / 60}
+            for eta in etas:
+                how = {"device": device, "enabled": racer.bfloat16, "eta": eta}
+                drawn = draw(racer.eps_model(), racer.schedule, n, **how)
+                own = row(racer.name, judge(drawn, reference), racer)
+                yield own | {"eta": eta, "mark": "all" if math.isinf(mark) else mark / 60}
         racers = [racer for racer in racers if racer.marks]
 
 
@@ -208,7 +210,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, nargs="*", default=[5.0, 10.0, 20.0])
     parser.add_argument("--course", type=float, nargs="*", default=[10.0, 20.0, 60.0])
-    parser.add_argument("--eta", type=float, default=0.0, help="noise of the sampler")
+    parser.add_argument("--eta", type=float, nargs="+", default=[0.0], help="of the sampler")
     parser.add_argument("--samples", type=int, default=2000)
     parser.add_argument("--preset", choices=PRESETS)
     keep = Path("runs/quality.safetensors")
@@ -221,11 +223,12 @@ def main() -> None:
         racers.append(whole_racer(chosen.preset, train, device))
     if chosen.course:
         marks = [60 * m for m in sorted(chosen.course)]
-        rows = [x for x in earlier("quality", device) if x["eta"] == chosen.eta]
-        done = {x["mark"] for x in rows if x["name"] == COURSE}
+        rows = [x for x in earlier("quality", device) if x["name"] == COURSE]
+        judged = [{x["mark"] for x in rows if x["eta"] == eta} for eta in chosen.eta]
+        done = set.intersection(*judged)
         racers.append(course_racer(train, marks, device, keep=chosen.keep, done=done))
     put_down(row("real digits", floor(train, reference, chosen.samples)), device)
-    for own in race(racers, reference, chosen.samples, device=device, eta=chosen.eta):
+    for own in race(racers, reference, chosen.samples, device=device, etas=chosen.eta):
         put_down(own, device)
 
 
