@@ -4,6 +4,12 @@ The mathematics lies flat here, in reading order: schedule, gaussian, forward, p
 loss, samplers, score, flow, likelihood, guidance, inverse.
 """
 
+try:
+    import torch  # noqa: F401  first, so that its absence is said in words that help
+except (ImportError, OSError) as error:
+    error.add_note("`python ddpm_lessons doctor`, in the course's folder, says what to do.")
+    raise
+
 from ddpm_lessons.exact import Mixture, reverse_density
 from ddpm_lessons.flow import FlowState, even_timesteps, flow_jump, probability_flow, slerp
 from ddpm_lessons.forward import predict_eps, predict_x0, q_marginal, q_sample, q_step

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ddpm_lessons.cli import autoencoder, classifier, data, evaluate, sample, train
+from ddpm_lessons.cli import autoencoder, classifier, data, doctor, evaluate, sample, train
+from ddpm_lessons.files import reason
 
 COMMANDS = {
     "train": train,
@@ -14,6 +15,7 @@ COMMANDS = {
     "classifier": classifier,
     "autoencoder": autoencoder,
     "data": data,
+    "doctor": doctor,
 }
 
 
@@ -39,8 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return COMMANDS[options.command].run(options)
     except (ValueError, OSError) as error:
-        print(f"python -m ddpm_lessons {options.command}: {error}", file=sys.stderr)
+        print(f"python -m ddpm_lessons {options.command}: {_words(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def _words(error: Exception) -> str:
+    """A mistake in words; Python's own name the file last, or, where a disk is full, not at all."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return f"{error.filename or 'a file'} {reason(error)}"

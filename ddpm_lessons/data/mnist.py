@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ddpm_lessons.data.digits import Digits
-from ddpm_lessons.files import write_whole
+from ddpm_lessons.files import reason, write_whole
 
 ENVIRONMENT = "DDPM_LESSONS_DATA"  # names the cache folder, if the argument `root` does not
 
@@ -152,8 +152,8 @@ def _ensure(file: DataFile, path: Path) -> None:
         _unpack(file, path)
     elif found.state == "damaged":
         raise DataError(
-            f"{path}: {found.detail}; delete it and it will be unpacked again from the package"
-            f" (or set {ENVIRONMENT} to another cache folder)"
+            f"{path}: {found.detail}; delete it and it will be unpacked again from the package,"
+            f" or set {ENVIRONMENT} to a cache folder of your own"
         )
 
 
@@ -169,7 +169,7 @@ def _unpack(file: DataFile, path: Path) -> None:
         if _in_cache(file, path)[0].state == "verified":
             return  # another process was quicker; Windows does not replace a file that is open
         raise DataError(
-            f"{path}: cannot be written ({error});"
+            f"{path}: cannot be written {reason(error)};"
             f" set {ENVIRONMENT} to a folder that you may write to, with 60 MB of space"
         ) from error
 
@@ -193,10 +193,15 @@ def _inspect(
     except (FileNotFoundError, NotADirectoryError):
         state, count, detail = "missing", 0, "there is no such file"
     except (OSError, EOFError, zlib.error) as error:
-        state, count, detail = "damaged", 0, f"cannot be read ({error!r})"
+        state, count, detail = "damaged", 0, f"cannot be read ({_brief(error)})"
     else:
         state, count, detail = _compare(file, data)
     return FileStatus(file, place, str(path), state, count, detail), data
+
+
+def _brief(error: Exception) -> str:
+    """The reason without the path, which the caller names."""
+    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
 
 
 def _compare(file: DataFile, data: bytes) -> tuple[str, int, str]:

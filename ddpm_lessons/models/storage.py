@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from ddpm_lessons.files import write_whole
+from ddpm_lessons.files import reason, write_whole
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -72,10 +72,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     try:
         write_whole(path, data)
     except OSError as error:
-        expected = "a folder with space that you may write to"
-        raise CheckpointError(
-            f"{path}: cannot be written ({error}), expected {expected}"
-        ) from error
+        older = "; the older file of that name is untouched" if os.access(path, os.F_OK) else ""
+        raise CheckpointError(f"{path}: cannot be written {reason(error)}{older}") from error
 
 
 def plain_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
