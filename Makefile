@@ -8,12 +8,14 @@ UV := $(VENV)/bin/uv
 
 # Options of your own, and the lesson that `make notebooks` builds (all when empty):
 #   make lab LAB_OPTIONS=--no-browser     make test PYTEST_OPTIONS=-x     make notebooks LESSON=01
+#   make site SITE_OPTIONS="--repository owner/name"
 LAB_OPTIONS ?=
 PYTEST_OPTIONS ?=
+SITE_OPTIONS ?=
 LESSON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test coverage lint format notebooks figures constraints clean
+.PHONY: help lab test coverage lint format notebooks figures site constraints clean
 
 # $(call stage,what happens,command): says what happens, does it, and says how long it took.
 stage = @set -e; echo "--> $(1)"; start=$$(date +%s); ( $(2) ); \
@@ -32,7 +34,7 @@ lab: $(VENV)/course $(VENV)/trusted  ## open the course in JupyterLab
 		--LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb \
 		--KernelManager.transport_encryption=auto --log-level=WARN $(LAB_OPTIONS)
 
-test: $(VENV)/test  ## run every test, and every notebook from top to bottom
+test: $(VENV)/test $(VENV)/npm/tried  ## run every test, and every notebook from top to bottom
 	$(call stage,the tests and the lessons,$(RUN) -m pytest --nbval $(PYTEST_OPTIONS))
 
 coverage: $(VENV)/test  ## run the tests of the library and show which lines they miss
@@ -50,6 +52,9 @@ notebooks: $(VENV)/test  ## build the notebooks from notebooks/text and run them
 
 figures: $(VENV)/test  ## draw the pictures of the lessons and the README again
 	$(call stage,the figures,$(RUN) figures/make.py)
+
+site: $(VENV)/test $(VENV)/npm/tried  ## build the course as a site in build/site (needs npm)
+	$(call stage,the site,$(RUN) website/build.py --npm $(VENV)/npm $(SITE_OPTIONS))
 
 constraints: $(VENV)/test  ## write the newest versions into constraints.txt
 	$(call stage,the newest versions that go together,rm -f constraints.txt && $(UV) pip compile \
@@ -85,6 +90,15 @@ $(VENV)/test: pyproject.toml constraints.txt | $(VENV)/made
 		$(call install,--editable ".[test]" --constraint constraints.txt))
 	$(no_news)
 	@touch $@ $(VENV)/course
+
+# What the site takes from npm's registry: MathJax, what runs networks in a browser, and, for the tests,
+# what looks for obstacles to people with disabilities. Without npm, tests of the site are skipped.
+$(VENV)/npm/tried: website/package.json | $(VENV)/made
+	@mkdir -p $(VENV)/npm && cp website/package.json $(VENV)/npm/
+	$(call stage,packages of the site from npm,\
+		npm install --prefix $(VENV)/npm --no-package-lock --ignore-scripts --no-audit --no-fund \
+		--loglevel=error || echo "    npm cannot be had here: no site then and no tests of it")
+	@touch $@
 
 # JupyterLab asks at its first start whether it may fetch news. The course needs no network.
 no_news = @mkdir -p $(VENV)/etc/jupyter/labconfig && echo '{"disabledExtensions":' \

@@ -2,10 +2,10 @@
 
     python benchmarks/sliders.py [--presses 60] [--npm .venv/npm]
 
-All in one headless Chromium, a slider after the other: the player in a page of the site (opened from
-disk), the player and the explorer with its ready pictures in a real JupyterLab, and, in the same
-notebook, what most courses do: `interact` and a matplotlib figure drawn in the kernel. Measured in
-the page: from the key's event to the frame in which the browser has decoded the new picture. Needs
+All in one headless Chromium, a slider after the other: the player in a page of the site (opened
+from disk), the player and the explorer with its ready pictures in a real JupyterLab, and, in the
+same notebook, what most courses do: `interact` and a matplotlib figure drawn in the kernel.
+Measured in the page: from the key's event until the browser has decoded the new picture. Needs
 Chromium, and the packages of website/package.json.
 """
 

@@ -14,7 +14,11 @@ from packaging.specifiers import SpecifierSet
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CONDA = {"torch": "pytorch"}  # conda-forge's name where it is another one
+# conda-forge's names where they are others, and where the library lies; Binder has no GPU.
+CONDA = {
+    "environment.yml": ({"torch": "pytorch"}, "-e ."),
+    "binder/environment.yml": ({"torch": "pytorch-cpu"}, "-e .."),
+}
 CONSTRAINTS = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -26,15 +30,17 @@ def ours(*extras: str) -> dict[str, Requirement]:
     return {one.name: one for one in found if one.name != PROJECT["name"]}
 
 
-def test_conda_gets_the_same_ranges_and_nothing_else():
-    environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("path", CONDA)
+def test_conda_gets_the_same_ranges_and_nothing_else(path):
+    environment = yaml.safe_load((REPOSITORY / path).read_text(encoding="utf-8"))
+    names, library = CONDA[path]
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     *packages, pip = environment["dependencies"]
-    assert pip == {"pip": ["-e ."]}
+    assert pip == {"pip": [library]}
     found = {one.name: one.specifier for one in map(Requirement, packages)}
     assert found.pop("python") == SpecifierSet(PROJECT["requires-python"])
     assert str(found.pop("pip")) == ""
-    expected = {CONDA.get(name, name): one.specifier for name, one in ours("course").items()}
+    expected = {names.get(name, name): one.specifier for name, one in ours("course").items()}
     assert found == expected
 
 
@@ -50,7 +56,7 @@ def test_constraints_hold_every_dependency_within_its_range():
     pinned: dict[str, list[Requirement]] = {}
     for one in map(Requirement, CONSTRAINTS):
         pinned.setdefault(one.name, []).append(one)
-    for name, wanted in ours("course", "test").items():
+    for name, wanted in ours("course", "site", "test").items():
         assert name in pinned, f"{name} is missing: make constraints"
         for one in pinned[name]:
             exact = str(one.specifier).removeprefix("==")
@@ -66,16 +72,16 @@ def test_constraints_pin_one_version_for_each_python(python):
         if one.marker is None or one.marker.evaluate(here)
     ]
     assert len(names) == len(set(names))
-    assert set(ours("course", "test")) <= set(names)
+    assert set(ours("course", "site", "test")) <= set(names)
 
 
 def test_every_dependency_has_a_lower_bound():
-    for one in ours("course", "test").values():
+    for one in ours("course", "site", "test").values():
         assert any(clause.operator == ">=" for clause in one.specifier), one
 
 
 def test_this_environment_is_in_the_ranges():
-    for name, one in ours("course", "test").items():
+    for name, one in ours("course", "site", "test").items():
         assert one.specifier.contains(version(name), prereleases=True), f"{name} {version(name)}"
 
 

@@ -28,7 +28,7 @@ LAYERS = [
     ["likelihood", "inverse"],
     ["training", "evaluation"],
     ["show"],
-    ["checks"],
+    ["checks", "doctor"],
     ["cli"],
     ["__main__"],
 ]
@@ -36,6 +36,7 @@ CORE = [name for layer in LAYERS[:8] for name in layer]
 ONLY_IN = {
     "matplotlib": {name for name in MODULES if re.fullmatch(r"show/((\w+_)?plots|diagrams)", name)},
     "ipywidgets": {name for name in MODULES if re.fullmatch(r"show/(\w+_)?widgets", name)},
+    "anywidget": {"show/pad_widgets"},
     "torchvision": {"data/mnist"},
     "accelerate": {"training/processes"},
     "datasets": {"data/hub"},

@@ -1,41 +1,16 @@
-"""A real JupyterLab on the loopback, and a headless Chromium that drives it."""
+"""What the tests in a browser share: Chromium, a real JupyterLab, and the site."""
 
-import contextlib
-import json
 import os
-import secrets
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+import lab_server
 import pytest
+from lab_server import Lab, headless, jupyterlab
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-CHROMIUM_ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-SETTINGS = {  # no news, no pop-ups, no automatic saving while a test looks
-    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
-        "doNotDisturbMode": True,
-    },
-    "@jupyterlab/docmanager-extension/plugin.jupyterlab-settings": {"autosave": False},
-}
+WEBSITE = Path(__file__).resolve().parents[2] / "website"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,14 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
-
-
-class Lab(NamedTuple):
-    """A running JupyterLab."""
-
-    address: str
-    token: str
-    folder: Path  # what it serves
 
 
 @pytest.fixture(scope="session")
@@ -61,87 +28,49 @@ def chromium() -> str:
 
 def find_chromium() -> str:
     """Where Chromium is. One that is missing skips the test; where CI is set, it fails it."""
-    named = os.environ.get("CHROMIUM", "")
-    found = next(filter(None, map(shutil.which, (named, *CHROMIUM_NAMES))), None)
+    found = lab_server.find_chromium()
     if found is None:
-        reason = f"no Chromium: none of {', '.join(CHROMIUM_NAMES)} on PATH, CHROMIUM={named!r}"
-        if os.environ.get("CI"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(f"{reason}; install one to test the sliders")
+        names, named = ", ".join(lab_server.CHROMIUM_NAMES), os.environ.get("CHROMIUM", "")
+        missing(f"no Chromium: none of {names} on PATH, CHROMIUM={named!r}", "install one")
     return found
+
+
+def missing(what: str, remedy: str) -> None:
+    """Skip the test for want of something; where CI is set, fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(what, pytrace=False)
+    pytest.skip(f"{what}; {remedy} to test the pages and sliders")
+
+
+@pytest.fixture(scope="session")
+def npm() -> Path:
+    """The folder of node_modules with the packages of website/package.json, or where
+    DDPM_LESSONS_NPM says that it is. One that is missing skips the test; where CI is set, it fails.
+    """
+    folder = Path(os.environ.get("DDPM_LESSONS_NPM") or Path(sys.prefix) / "npm").resolve()
+    if not (folder / "node_modules" / "axe-core").is_dir():
+        missing(f"{folder} lacks the packages of website/package.json", "install npm")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(npm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole site, built once."""
+    out = tmp_path_factory.mktemp("site") / "site"
+    command = [sys.executable, str(WEBSITE / "build.py"), "--npm", str(npm), "--out", str(out)]
+    subprocess.run([*command, "--repository", "someone/ddpm-lessons"], check=True)
+    return out
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Lab]:
-    """JupyterLab with fresh settings, bound to the loopback, with its token on."""
-    home = tmp_path_factory.mktemp("lab")
-    folder = home / "notebooks"
-    folder.mkdir()
-    for name, values in SETTINGS.items():
-        path = home / "settings" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values))
-    token, port = secrets.token_hex(16), _free_port()
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}",
-        "--LabApp.expose_app_in_browser=True", "--KernelManager.transport_encryption=auto",
-    ]  # fmt: skip
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")
-    with (home / "log.txt").open("w") as log:
-        server = subprocess.Popen(
-            command, env=_environment(home, token), stdout=log, stderr=subprocess.STDOUT
-        )
-    try:
-        running = Lab(f"http://127.0.0.1:{port}", token, folder)
-        _wait_for(running, server, home / "log.txt")
+    """JupyterLab with fresh settings."""
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as running:
         yield running
-    finally:
-        server.terminate()  # it ends its kernels, too
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(15)
-        server.kill()
 
 
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[object]:
     """Headless Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium, args=list(CHROMIUM_ARGUMENTS)
-        )
+    with headless(chromium) as running:
         yield running
-        running.close()
-
-
-def _environment(home: Path, token: str) -> dict[str, str]:
-    """The tests' environment, without this user's Jupyter settings and kernels."""
-    return os.environ | {
-        "JUPYTER_TOKEN": token,
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "IPYTHONDIR": str(home / "ipython"),
-    }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(300):
-        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-            urllib.request.urlopen(f"{lab.address}/api?token={lab.token}", timeout=5)
-            return
-        if server.poll() is not None:
-            break
-        time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}", pytrace=False)

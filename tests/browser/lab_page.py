@@ -145,3 +145,16 @@ def on_screen(image: object, size: int) -> np.ndarray:
     rows = (box["y"] + middles * box["height"]).astype(int)
     columns = (box["x"] + middles * box["width"]).astype(int)
     return shot[np.ix_(rows, columns)]
+
+
+def drag(page: object, place: object, ends: tuple[float, float], moves: int = 25) -> Iterator[None]:
+    """Press the mouse at one share of the place's width, and move to the other step by step."""
+    box = place.bounding_box()
+    y = box["y"] + box["height"] / 2
+    for i in range(moves + 1):
+        share = ends[0] + (ends[1] - ends[0]) * i / moves
+        page.mouse.move(box["x"] + share * box["width"], y)
+        if i == 0:
+            page.mouse.down()
+        yield
+    page.mouse.up()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from lab_page import LabPage, on_screen, pixels, write_notebook
+from lab_page import LabPage, drag, on_screen, pixels, write_notebook
 
 from ddpm_lessons.data.images import to_uint8
 from ddpm_lessons.posterior import q_posterior
@@ -112,19 +112,6 @@ def near(seen: np.ndarray, wanted: np.ndarray) -> None:
     """Equal but for the last grey level, which rounding may change."""
     assert seen.shape == wanted.shape
     assert np.abs(seen.astype(int) - wanted.astype(int)).max() <= 1
-
-
-def drag(page, place, ends: tuple[float, float], moves: int = 25) -> Iterator[None]:
-    """Press the mouse at one share of the place's width, and move to the other step by step."""
-    box = place.bounding_box()
-    y = box["y"] + box["height"] / 2
-    for i in range(moves + 1):
-        share = ends[0] + (ends[1] - ends[0]) * i / moves
-        page.mouse.move(box["x"] + share * box["width"], y)
-        if i == 0:
-            page.mouse.down()
-        yield
-    page.mouse.up()
 
 
 def test_player_shows_the_first_picture_sharp_and_large(notebook, digits):

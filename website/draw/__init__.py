@@ -1,0 +1,1 @@
+"""The page on which the course's network draws in the reader's browser."""
