@@ -8,9 +8,10 @@ UV := $(VENV)/bin/uv
 
 # Options of your own, and the lesson that `make notebooks` builds (all when empty):
 #   make lab LAB_OPTIONS=--no-browser     make test PYTEST_OPTIONS=-x     make notebooks LESSON=01
-#   make site SITE_OPTIONS="--repository owner/name"
+#   make site SITE_OPTIONS="--repository owner/name"     make test PROCESSES=1
 LAB_OPTIONS ?=
 PYTEST_OPTIONS ?=
+PROCESSES ?= 2
 SITE_OPTIONS ?=
 LESSON ?=
 
@@ -35,7 +36,8 @@ lab: $(VENV)/course $(VENV)/trusted  ## open the course in JupyterLab
 		--KernelManager.transport_encryption=auto --log-level=WARN $(LAB_OPTIONS)
 
 test: $(VENV)/test $(VENV)/npm/tried  ## run every test, and every notebook from top to bottom
-	$(call stage,the tests and the lessons,$(RUN) -m pytest --nbval $(PYTEST_OPTIONS))
+	$(call stage,the tests and the lessons,\
+		$(RUN) -m pytest --nbval -n $(PROCESSES) --dist loadfile $(PYTEST_OPTIONS))
 
 coverage: $(VENV)/test  ## run the tests of the library and show which lines they miss
 	$(call stage,the tests with coverage,\

@@ -175,6 +175,8 @@ def test_headings_are_in_order(text):
     jumps = [(a, b) for (a, _), b in zip(found, others, strict=False) if b[0] > a + 1]
     assert jumps == []
     assert [title for level, title in found if level == 2][-1] == "Summary"
+    # "#69" at the start of a line is text for JupyterLab, and a heading for what makes the site.
+    assert not re.search(r"^#+[^#\s]", prose(text), re.MULTILINE)
 
 
 @each_lesson

@@ -36,7 +36,7 @@ def parts(view):
 def noised(x_0, t):
     eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
     x_t = q_sample(x_0, SCHEDULE.at(t), eps)
-    return drawing_frame({"drawing": x_0, "with noise": x_t}, describe(SCHEDULE, t), 230)
+    return drawing_frame({"drawing": x_0, "with noise": x_t}, describe(SCHEDULE, t), 160)
 
 
 def test_the_slider_noises_the_example_until_something_is_drawn():
@@ -67,7 +67,7 @@ def test_the_button_goes_back_from_every_t():
         words = f"{describe(SCHEDULE, t)}; read as: a {t // 100}"
         flat = torch.full((2, 1, 28, 28), t / 1000)
         panels = {"drawing": x_0, "with noise": flat[:1], "what comes back": -flat}
-        assert frame.value == drawing_frame(panels, words, 230)
+        assert frame.value == drawing_frame(panels, words, 160)
 
 
 def test_an_error_is_shown_and_the_button_can_be_pressed_again(caplog):
@@ -103,7 +103,7 @@ def test_what_is_sent_is_a_digit_or_nothing():
     ],
 )
 def test_wrong_arguments_are_named(change, words):
-    given = {"run": Recorder(), "example": EXAMPLE, "times": TIMES, "width": 230} | change
+    given = {"run": Recorder(), "example": EXAMPLE, "times": TIMES, "width": 160} | change
     run, example = given.pop("run"), given.pop("example")
     with pytest.raises(ValueError, match=words):
         explore_drawing(run, SCHEDULE, example, **given)

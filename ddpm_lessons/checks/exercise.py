@@ -28,9 +28,10 @@ class Verdict(NamedTuple):
 
     def _repr_html_(self) -> str:
         colour = COLOURS[self.outcome]
+        ink = f"color-mix(in srgb, {colour} 55%, currentColor)"  # legible on any paper
         return (
             f'<div style="border-left: 4px solid {colour}; padding: .4em .8em">'
-            f'<strong style="color: {colour}">{OUTCOMES[self.outcome]}.</strong> '
+            f'<strong style="color: {ink}">{OUTCOMES[self.outcome]}.</strong> '
             f"{html.escape(self.message)}</div>"
         )
 

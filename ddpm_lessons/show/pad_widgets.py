@@ -56,7 +56,7 @@ def explore_drawing(
     *,
     times: Sequence[int] = (50, 150, 250, 350, 450, 550, 700, 1000),
     names: Callable[[Tensor], str] | None = None,
-    width: int = 230,
+    width: int = 160,
 ) -> W.Widget:
     """Draw a digit; the slider noises it to any of `times`, the button goes back from all of them.
 

@@ -90,10 +90,10 @@ PRESETS = {
     ),
     "mnist-latent": Preset(
         about="latents of 4 x 7 x 7 instead of digits; needs --autoencoder, or the course's",
-        steps=10 * 469,
+        steps=20 * 469,
         batch_size=128,
         lr=2e-3,
-        decay=0.5,
+        decay=0.8,
         half=True,
         latent=True,
         model=UNetConfig(channels=4, widths=(96,), blocks=(6,), size=7),

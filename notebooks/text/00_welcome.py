@@ -19,7 +19,9 @@
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239), *Denoising Diffusion Probabilistic Models*, DDPM for short.
 #
 # **New to notebooks?** Click a grey cell and press Shift + Enter to run it; do it once now for each
-# cell on the way down. Or run all of them: menu *Run*, *Run All Cells*.
+# cell on the way down. Or run all of them: menu *Run*, *Run All Cells*. Should the first one say
+# `ModuleNotFoundError`, this notebook runs in another Python than the course's: close JupyterLab and start
+# it by `make lab`, from the course's folder.
 
 # %%
 import torch
@@ -95,19 +97,14 @@ chain_player(chain, pretrained.schedule)
 #
 # ## Your machine
 #
-# A laptop is enough. If there is a GPU, training will use it.
+# A laptop is enough. If there is a GPU, training will use it. The next cell looks whether everything is in
+# place; a *note* stops nothing, and beside a *problem* stands what to do about it. In a terminal, `python -m
+# ddpm_lessons doctor` says the same, with every folder's full name.
 
 # %% tags=["nbval-ignore-output"]
-import os
-import platform
+from ddpm_lessons import doctor
 
-if torch.cuda.is_available():
-    device = torch.cuda.get_device_name()
-else:
-    device = "Apple GPU" if torch.backends.mps.is_available() else "CPU"
-print(f"Python {platform.python_version()}, PyTorch {torch.__version__}")
-print(os.cpu_count(), "CPU cores")
-print("training would run on:", device)
+doctor.report()
 
 # %% [markdown]
 # ## The map

@@ -1047,9 +1047,9 @@ for name, var in {"log of 1e-20": 1e-20, "beta-tilde_2": pairs[0][1]}.items():
 # %% [markdown]
 # One network, one digit, two conventions. The paper's authors wrote $10^{-20}$ in the first version of their
 # code and took $\tilde\beta_2$ in the second. OpenAI's code does so too, with a comment that puzzled a
-# reader: "to get a better decoder log likelihood" ([openai/guided-diffusion
-# #69](https://github.com/openai/guided-diffusion/issues/69)). Now you could answer. If a bits/dim looks
-# absurd, look at $t = 1$ first.
+# reader: "to get a better decoder log likelihood"
+# ([openai/guided-diffusion #69](https://github.com/openai/guided-diffusion/issues/69)). Now you could answer. If a
+# bits/dim looks absurd, look at $t = 1$ first.
 #
 # ## Summary
 #

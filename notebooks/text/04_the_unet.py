@@ -720,9 +720,9 @@ show(
 #
 # **... the waves are laid along the wrong axis?** In one public implementation `emb[::2] = sin(...)` stood
 # where `emb[:, ::2]` was meant. The first axis is the batch: half of the images got sines, the other half cosines,
-# and the network trained on ([Diffusion_models_from_scratch
-# #10](https://github.com/gmongaras/Diffusion_models_from_scratch/issues/10)). A network that ignores $t$ still
-# learns something, because it can guess the noise level from the image. You only ever see it in the samples.
+# and the network trained on
+# ([Diffusion_models_from_scratch #10](https://github.com/gmongaras/Diffusion_models_from_scratch/issues/10)). A
+# network that ignores $t$ still learns something, because it can guess the noise level from the image. You only ever see it in the samples.
 #
 # **... $t$ is scaled to $0 \dots 1$ first?** Then even the fastest hand makes only a sixth of a turn over the
 # whole chain, and most of the others hardly move. Models with continuous time have met it

@@ -45,6 +45,7 @@ from ddpm_lessons.inverse.bayes import slope_of
 from ddpm_lessons.models import load_classifier, load_pretrained
 from ddpm_lessons.show import case_plots
 from ddpm_lessons.show.chains import grid
+from ddpm_lessons.show.pad_widgets import explore_drawing
 from ddpm_lessons.show.player import player
 from ddpm_lessons.show.plots import image_rows, show
 from ddpm_lessons.show.source import show_source
@@ -739,10 +740,13 @@ def stroke(points, width=1.0):
 
 scribble = stroke([(5.0, 7.0), (5.0, 20.0), (12.0, 12.0), (14.0, 20.0), (22.0, 18.0), (22.0, 8.0)])
 times = [50, 150, 250, 350, 450, 550, 700, 1000]
-edits = [
-    list(sdedit(net, schedule, scribble.expand(9, -1, -1, -1), t=t, steps=15, generator=seeded(6)))
-    for t in times
-]
+
+
+def go_back(x_0, t):  # nine chains that begin at the drawing with noise
+    return sdedit(net, schedule, x_0.expand(9, -1, -1, -1), t=t, steps=15, generator=seeded(6))
+
+
+edits = [list(go_back(scribble, t)) for t in times]
 drawn = [chain[-1].x.clamp(-1, 1) for chain in edits]
 player(
     {
@@ -759,6 +763,12 @@ player(
 # %% [markdown]
 # At $t = 50$ it is your scribble. At 350 they are handwritten 3s, each by another hand. From 500 on other digits creep in, and at 1000 the scribble is forgotten. The moment at which a digit is decided is the one that lesson 06 found.
 #
+# Now yours. **Draw a digit** on the black pad, press the button, and wait some seconds: the network goes back from each $t$, nine times. Then move the slider. How much noise does your handwriting survive? And what becomes of a letter, or of a digit that does not exist?
+
+# %% tags=["nbval-ignore-output"]
+explore_drawing(go_back, schedule, scribble, names=names_of)
+
+# %% [markdown]
 # ## What breaks if ...
 #
 # **... the method is told a wrong $\sigma$?** Too small: it takes each grain of noise for signal, strains to reproduce it, and leaves the world of digits. Too large: it hardly listens to $y$, and draws what it likes. **... $V = 0$?** On a blur the pull has to be divided by something; with $V = 0$ only $\sigma^2$ is left, and it explodes. The photos of above, with $\sigma = 0.05$:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import lab_server
 import pytest
+from filelock import FileLock
 from lab_server import Lab, headless, jupyterlab
 
 WEBSITE = Path(__file__).resolve().parents[2] / "website"
@@ -55,10 +56,13 @@ def npm() -> Path:
 
 @pytest.fixture(scope="session")
 def site(npm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole site, built once."""
-    out = tmp_path_factory.mktemp("site") / "site"
+    """The whole site, built once, also where several processes share the tests."""
+    own = tmp_path_factory.getbasetemp()
+    out = (own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "the-site"
     command = [sys.executable, str(WEBSITE / "build.py"), "--npm", str(npm), "--out", str(out)]
-    subprocess.run([*command, "--repository", "someone/ddpm-lessons"], check=True)
+    with FileLock(f"{out}.lock"):
+        if not (out / "draw" / "index.html").exists():  # the last page to be built
+            subprocess.run([*command, "--repository", "someone/ddpm-lessons"], check=True)
     return out
 
 

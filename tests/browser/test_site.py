@@ -12,7 +12,7 @@ from obstacles import obstacles
 BYTES = 3_200_000  # of a page: "about 3 MB"
 
 each_lesson = pytest.mark.parametrize("name", NAMES)
-each_page = pytest.mark.parametrize("name", ["index", *NAMES])
+each_page = pytest.mark.parametrize("name", ["index", *NAMES])  # draw/ has tests of its own
 
 
 class Page:
