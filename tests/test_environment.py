@@ -94,3 +94,17 @@ def test_torch_and_torchvision_are_a_pair():
     pair = [Requirement(line) for line in requires("torchvision")]
     torch = next(one for one in pair if one.name == "torch")
     assert torch.specifier.contains(version("torch"), prereleases=True)
+
+
+@pytest.mark.parametrize("name", ["tests", "site"])
+def test_workflows_use_what_there_is(name):
+    path = REPOSITORY / ".github" / "workflows" / f"{name}.yml"
+    (job,) = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+    words = "\n".join(step.get("run", "") for step in job["steps"])
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make (\w+)", words, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for folder in re.findall(r"--prefix (\w+)|cd (\S+)", words):
+        assert (REPOSITORY / folder[0]).is_dir() or folder[1].startswith("build/")
+    for extra in re.findall(r"\.\[(\w+)\]", words):
+        assert extra in PROJECT["optional-dependencies"]

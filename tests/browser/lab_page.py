@@ -130,6 +130,21 @@ class LabPage:
         return place
 
 
+@contextlib.contextmanager
+def opened_and_run(
+    browser: object, lab: object, name: str, sources: Sequence[str]
+) -> Iterator[LabPage]:
+    """A notebook of these cells, run from top to bottom; each but the first shows a picture."""
+    write_notebook(lab.folder / name, sources)
+    opened = LabPage(browser, lab, name)
+    assert opened.command("notebook:run-all-cells") is True
+    assert opened.bad_outputs == []
+    for index in range(1, len(sources)):
+        opened.cell(index).locator("figure").first.wait_for()
+    yield opened
+    opened.page.close()
+
+
 def pixels(image: object) -> np.ndarray:
     """The native pixels of an `<img>`, (H, W) uint8, from the PNG file in its address."""
     head, data = image.get_attribute("src").split(",")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from lab_page import LabPage, drag, pixels, write_notebook
+from lab_page import LabPage, drag, opened_and_run, pixels
 
 from ddpm_lessons.data.images import to_uint8
 from ddpm_lessons.forward import q_sample
@@ -49,14 +49,8 @@ EPS = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 @pytest.fixture(scope="module")
 def notebook(browser, lab) -> Iterator[LabPage]:
     """The notebook, run from top to bottom."""
-    write_notebook(lab.folder / "explorers.ipynb", CELLS)
-    opened = LabPage(browser, lab, "explorers.ipynb")
-    assert opened.command("notebook:run-all-cells") is True
-    assert opened.bad_outputs == []
-    for index in (CHAINS, GUIDANCE, COMPARISON, DRAWING):
-        opened.cell(index).locator(".ddpm-explorer img").first.wait_for()
-    yield opened
-    opened.page.close()
+    with opened_and_run(browser, lab, "explorers.ipynb", CELLS) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)

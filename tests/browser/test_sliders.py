@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from lab_page import LabPage, drag, on_screen, pixels, write_notebook
+from lab_page import LabPage, drag, on_screen, opened_and_run, pixels
 
 from ddpm_lessons.data.images import to_uint8
 from ddpm_lessons.posterior import q_posterior
@@ -47,14 +47,8 @@ SCHEDULE = linear_schedule()
 @pytest.fixture(scope="module")
 def notebook(browser, lab) -> Iterator[LabPage]:
     """The notebook, run from top to bottom."""
-    write_notebook(lab.folder / "sliders.ipynb", CELLS)
-    opened = LabPage(browser, lab, "sliders.ipynb")
-    assert opened.command("notebook:run-all-cells") is True
-    assert opened.bad_outputs == []
-    for index in AT.values():
-        opened.cell(index).locator(".ddpm-player, .ddpm-explorer").wait_for()
-    yield opened
-    opened.page.close()
+    with opened_and_run(browser, lab, "sliders.ipynb", CELLS) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)
