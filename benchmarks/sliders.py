@@ -74,6 +74,7 @@ BLANK = """(place) => {
   };
   requestAnimationFrame(look);
 }"""
+REACH = 40  # places to the right, then as many to the left
 COLUMNS = {
     "name": "slider",
     "median": "ms from key to picture (median)",
@@ -84,7 +85,7 @@ COLUMNS = {
 
 
 def measure(page: object, place: object, handle: object, *, presses: int) -> dict:
-    """Press the right arrow so often, each time when the last picture is there."""
+    """Press arrow keys so often, to and fro, each time when the last picture is there."""
     place.evaluate(WATCH)
     place.evaluate(BLANK)
     handle.focus()
@@ -92,7 +93,7 @@ def measure(page: object, place: object, handle: object, *, presses: int) -> dic
     page.wait_for_timeout(1000)
     page.evaluate("window.found = []")
     for n in range(1, presses + 1):
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft" if (n - 1) // REACH % 2 else "ArrowRight")
         page.wait_for_function("(n) => window.found.length >= n", arg=n)
         page.wait_for_timeout(30)
     found = sorted(page.evaluate("window.found"))

@@ -85,8 +85,8 @@ def cells_as_html(notebook: NotebookNode) -> str:
     body = re.sub(r'<a class="anchor-link".*?</a>', "", body)  # the list of headings has them
     body = body.replace('src="../figures/', 'src="figures/')
     body = re.sub(r'href="(\d\d_\w+)\.ipynb(#[^"]*)?"', r'href="\1.html\2"', body)
-    body = re.sub(r"<table\b.*?</table>", r'<div class="wide">\g<0></div>', body, flags=re.DOTALL)
-    return PLACE.sub(lambda found: outputs[int(found[1])], body)
+    body = PLACE.sub(lambda found: outputs[int(found[1])], body)
+    return re.sub(r"<table\b.*?</table>", r'<div class="wide">\g<0></div>', body, flags=re.DOTALL)
 
 
 def without_html(notebook: NotebookNode) -> tuple[NotebookNode, list[str]]:

@@ -105,7 +105,8 @@ def _text(findings: Sequence[Finding], verdict: str) -> str:
 
 
 def _row(finding: Finding) -> str:
-    style = f"color: {COLOURS[finding.mark]}; white-space: nowrap"
+    ink = f"color-mix(in srgb, {COLOURS[finding.mark]} 55%, currentColor)"  # legible on any paper
+    style = f"color: {ink}; white-space: nowrap"
     sign = f'<strong style="{style}">{SIGNS[finding.mark]}</strong>'
     words = [sign, *(html.escape(one) for one in (finding.title, finding.found, finding.remedy))]
     return "<tr>" + "".join(f'<td style="{LEFT}">{one}</td>' for one in words) + "</tr>"

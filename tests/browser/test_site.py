@@ -11,15 +11,15 @@ from obstacles import obstacles
 
 BYTES = 3_200_000  # of a page: "about 3 MB"
 
-each_lesson = pytest.mark.parametrize("name", NAMES)
-each_page = pytest.mark.parametrize("name", ["index", *NAMES])  # draw/ has tests of its own
+PAGES = ["index", *NAMES]  # the one that draws has tests of its own
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
 
 
 class Page:
     """A page of the site in the browser, and all that it complains of or asks the network for."""
 
     def __init__(self, browser: object, site: Path, name: str, **options: object) -> None:
-        self.page = browser.new_page(viewport={"width": 1280, "height": 900}, **options)
+        self.name, self.page = name, browser.new_page(viewport=WIDE, **options)
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
         self.page.on("console", self._listen)
@@ -38,34 +38,31 @@ class Page:
         route.abort()
 
 
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request, browser, site) -> Iterator[Page]:
+    """Each page, opened once for all tests that ask for it: setting the mathematics takes long."""
+    page = Page(browser, site, request.param, color_scheme="light")
+    yield page
+    page.page.close()
+
+
 @pytest.fixture
-def opened(browser, site) -> Iterator[object]:
-    """Opens pages; at the end none may have complained."""
-    pages = []
-
-    def open_page(name: str, **options: object) -> Page:
-        pages.append(Page(browser, site, name, **options))
-        return pages[-1]
-
-    yield open_page
-    for page in pages:
-        page.page.close()
-        assert page.complaints == []
+def page(opened) -> Iterator[object]:
+    """The same; no test may make it complain."""
+    yield opened.page
+    assert opened.complaints == []
 
 
-@each_lesson
-def test_every_slider_of_a_page_moves(opened, name):
-    page = opened(name).page
-    places, stored = page.locator(".ddpm-player").all(), stored_players(name)
+def test_every_slider_of_a_page_moves(opened, page):
+    places = page.locator(".ddpm-player").all()
+    stored = stored_players(opened.name) if opened.name in NAMES else []
     assert len(places) == len(stored)
     for place, data in zip(places, stored, strict=True):
         move_over_its_range(page, place, data)
 
 
-@each_page
-def test_a_page_weighs_little_and_its_mathematics_is_set(opened, site, name):
-    assert (site / f"{name}.html").stat().st_size < BYTES
-    page = opened(name).page
+def test_a_page_weighs_little_and_its_mathematics_is_set(opened, page, site):
+    assert (site / f"{opened.name}.html").stat().st_size < BYTES
     formulas = page.locator("mjx-container").count()
     assert page.locator("mjx-merror, [data-mml-node=merror]").count() == 0
     left = page.locator("main .text_cell_render").evaluate_all(
@@ -74,21 +71,26 @@ def test_a_page_weighs_little_and_its_mathematics_is_set(opened, site, name):
         "return copy.textContent.match(/\\$[^$]+\\$/g) || []; })"
     )
     assert left == []
-    assert formulas > 5 or name == "index"
+    assert formulas > 5 or opened.name == "index"
 
 
-@each_page
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nobody_is_shut_out(opened, npm, name, theme):
-    page = opened(name, color_scheme=theme).page
-    assert page.evaluate("document.documentElement.dataset.theme") == theme
-    serious = obstacles(page, npm)
-    assert serious == [], "\n".join(serious)
+def test_nobody_is_shut_out(page, npm):
+    button = page.get_by_role("button", name="Dark theme")
+    for theme, rules in (("light", ()), ("dark", ("color-contrast",))):
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+        serious = obstacles(page, npm, rules=rules)
+        assert serious == [], "\n".join([theme, *serious])
+        button.click()
 
 
-@each_page
-def test_links_lead_somewhere(opened, site, name):
-    page = opened(name).page
+def test_a_page_fits_a_phone(page):
+    page.set_viewport_size(PHONE)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size(WIDE)
+    assert wide <= PHONE["width"]
+
+
+def test_links_lead_somewhere(page):
     links = page.locator("a[href]").evaluate_all("(links) => links.map((a) => a.href)")
     for link in links:
         if not link.startswith("file:"):
@@ -103,32 +105,31 @@ def test_links_lead_somewhere(opened, site, name):
             assert f'id="{anchor}"' in text, link
 
 
-def test_the_theme_is_kept(opened):
-    page = opened("index", color_scheme="light").page
+def test_the_theme_is_kept(browser, site):
+    page = Page(browser, site, "index", color_scheme="light").page
     page.get_by_role("button", name="Dark theme").click()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.goto(page.url.replace("index.html", "01_forward_process.html"))
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.close()
 
 
-def test_the_search_finds_sections(opened):
-    page = opened("index").page
+def test_a_reader_who_likes_it_dark_gets_it_dark(browser, site):
+    page = Page(browser, site, "index", color_scheme="dark").page
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.close()
+
+
+def test_the_search_finds_sections(browser, site):
+    page = Page(browser, site, "index").page
     page.get_by_label("Find in all lessons").fill("posterior variance")
     first = page.locator("#results a").first
     first.wait_for()
     assert re.fullmatch(r"\d+ sections", page.locator("#found").inner_text())
     first.click()
-    assert page.locator("h1").count() == 1
-    assert page.locator(f'[id="{page.url.partition("#")[2]}"]').count() == 1
-
-
-def test_a_page_fits_a_phone(browser, site):
-    for name in ("index", *NAMES):
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        page.goto((site / f"{name}.html").as_uri())
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        page.close()
-        assert wide <= 390, f"{name} is {wide} pixels wide"
+    page.wait_for_url(re.compile(r"/\d\d_\w+\.html#"))
+    page.locator("main :target").wait_for()  # the heading that was found
+    page.close()
 
 
 def test_notebooks_for_colab_install_the_course_first(site):
