@@ -2,24 +2,24 @@
 
 import importlib
 import inspect
-import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 import torch
 
-from ddpm_lessons import checks
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers
+from ddpm_lessons.checks.places import PLACES
+from ddpm_lessons.checks.progress import all_exercises, lessons
 
-LESSONS = [m.name for m in pkgutil.iter_modules(checks.__path__) if m.name.startswith("lesson")]
-EXERCISES = {
-    f"{lesson}.{name}": exercise
-    for lesson in LESSONS
-    for name, exercise in importlib.import_module(f"ddpm_lessons.checks.{lesson}").EXERCISES.items()
-}
+TEXTS = Path(__file__).resolve().parent.parent / "notebooks" / "text"
+EXERCISES = all_exercises()
 MISTAKES = [(name, i) for name, e in EXERCISES.items() for i in range(len(e.mistakes))]
 FUNCTIONS = [name for name, e in EXERCISES.items() if next(iter(e.cases()))]  # not values
+NUMBERED = [name for name, e in EXERCISES.items() if e.numbers]
 each_exercise = pytest.mark.parametrize("name", EXERCISES)
 each_function = pytest.mark.parametrize("name", FUNCTIONS)
+HEADING = re.compile(r"^# #+ (.+)$", re.MULTILINE)
 
 
 def answer(exercise: Exercise, function):
@@ -27,12 +27,31 @@ def answer(exercise: Exercise, function):
     return function if next(iter(exercise.cases())) else function()
 
 
-def test_every_lesson_has_three_exercises_named_as_in_the_module():
-    for lesson in LESSONS:
-        module = importlib.import_module(f"ddpm_lessons.checks.{lesson}")
-        assert len(module.EXERCISES) >= 3, lesson
+def exercise_of(solution, *cases, **fields) -> Exercise:
+    """An exercise that no lesson has."""
+    return Exercise("00.of_a_test", "Do it.", solution, lambda: cases, **fields)
+
+
+def test_every_lesson_has_its_exercises_named_as_in_the_module():
+    for lesson in lessons():
+        module = importlib.import_module(f"ddpm_lessons.checks.lesson{lesson.number}")
+        assert len(module.EXERCISES) >= 3, lesson.number
         for name, exercise in module.EXERCISES.items():
-            assert getattr(module, name) is exercise, f"{lesson}.{name}"
+            assert getattr(module, name) is exercise, exercise.name
+            assert exercise.name == f"{lesson.number}.{name}"
+
+
+def test_the_places_of_the_exercises_are_those_of_the_lessons():
+    assert list(PLACES) == list(EXERCISES)  # in the order of the lessons, too
+    for name, place in PLACES.items():
+        text = next(TEXTS.glob(f"{name[:2]}_*.py")).read_text(encoding="utf-8")
+        found = HEADING.findall(text)
+        assert place.section in found, name
+        assert f"Exercise {place.title}" in found, name
+        own = text.index(f"\n# ### Exercise {place.title}\n")
+        check = text.index(f"\nlesson{name}(")
+        assert own < check, name
+        assert "### Exercise" not in text[own + 10 : check], name
 
 
 @each_exercise
@@ -59,19 +78,40 @@ def test_the_solution_in_float64_passes(name):
 @each_exercise
 def test_an_empty_answer_is_not_attempted(name):
     exercise = EXERCISES[name]
-    for blank in (..., None):
-        given = (lambda *arguments, blank=blank: blank) if next(iter(exercise.cases())) else blank
+    for given in (answer(exercise, lambda *arguments: ...), ..., None):
         verdict = exercise(given)
         assert verdict.outcome == "not attempted"
         assert verdict.message == exercise.task
 
 
+@each_function
+def test_the_solution_passes_whatever_the_seed(name):
+    exercise = EXERCISES[name]
+    outcomes = {exercise.check(exercise.solution, seed=seed).outcome for seed in range(20)}
+    assert outcomes == {"passed"}
+
+
+@each_function
+def test_random_arguments_are_others_with_another_seed(name):
+    exercise = EXERCISES[name]
+    if "seed" not in inspect.signature(exercise.cases).parameters:
+        return
+    one, two = (exercise.cases(seed=seed) for seed in (1, 2))
+    assert any(
+        not torch.equal(a, b)
+        for first, second in zip(one, two, strict=True)
+        for a, b in zip(first, second, strict=True)
+        if isinstance(a, torch.Tensor)
+    )
+
+
 @pytest.mark.parametrize(("name", "i"), MISTAKES)
 def test_each_mistake_gets_its_own_hint(name, i):
     exercise = EXERCISES[name]
-    verdict = exercise(answer(exercise, exercise.mistakes[i].wrong))
-    assert verdict.outcome == "failed"
-    assert verdict.message == exercise.mistakes[i].hint
+    for seed in range(3):
+        verdict = exercise.check(answer(exercise, exercise.mistakes[i].wrong), seed=seed)
+        assert verdict.outcome == "failed"
+        assert verdict.message == exercise.mistakes[i].hint
 
 
 @each_exercise
@@ -94,41 +134,176 @@ def test_an_answer_that_raises_is_shown_at_the_learners_line(name):
 
 
 def test_a_list_is_as_good_as_a_range_or_a_tensor():
-    timesteps, nearest = EXERCISES["lesson06.timesteps"], EXERCISES["lesson07.nearest_other"]
+    timesteps, nearest = EXERCISES["06.timesteps"], EXERCISES["07.nearest_other"]
     assert timesteps(list(range(1000, 0, -1))).outcome == "passed"
     assert nearest(lambda images: nearest.solution(images).tolist()).outcome == "passed"
     assert nearest(lambda images: list(nearest.solution(images))).outcome == "passed"
     wrong = timesteps(list(range(1000, 500, -1)))
     assert wrong.outcome == "failed"
-    assert "a list of 500 that starts with 1000" in wrong.message
+    assert "has 500 values; asked are 1000" in wrong.message
 
 
 def test_an_unknown_mistake_is_answered_with_both_numbers():
-    square = Exercise("Square it.", lambda x: x**2, lambda: [(3.0,)])
+    square = exercise_of(lambda x: x**2, (3.0,))
     assert repr(square(lambda x: x)) == "✗ Not yet. Your answer is 3 for 3; expected 9."
 
 
 @pytest.mark.parametrize("wrong", ["text", torch.zeros(2), (1.0, 2.0), {"a": 1}, object()])
 def test_an_answer_of_the_wrong_kind_fails_quietly(wrong):
-    square = Exercise("Square it.", lambda x: x**2, lambda: [(3.0,)])
+    square = exercise_of(lambda x: x**2, (3.0,))
     assert square(lambda x: wrong).outcome == "failed"
 
 
-def test_an_answer_that_changes_its_arguments_cannot_spoil_the_comparison():
+def message(answer, solution, *cases) -> str:
+    verdict = exercise_of(solution, *cases)(answer)
+    assert verdict.outcome == "failed"
+    return verdict.message
+
+
+def double(x):
+    return 2 * x
+
+
+def test_an_answer_that_changes_its_arguments_is_told_which():
     def in_place(x):
         return x.mul_(2)
 
-    double = Exercise("Double it.", lambda x: 2 * x, lambda: [(torch.ones(3),)])
-    assert double(in_place).outcome == "passed"
+    def of_a_list(x):
+        x[0] += x[0]
+        return x[0]
+
+    assert "changes its argument x in place" in message(in_place, double, (torch.ones(3),))
+    pair = [torch.ones(3), torch.ones(3)]
+    assert "changes its argument x" in message(of_a_list, lambda x: 2 * x[0], (pair,))
+
+
+def test_the_wrong_form_is_named_before_any_number():
+    case = (torch.ones(3, 2),)
+    assert "shape (); expected (3, 2)" in message(lambda x: x.sum(), double, case)
+    assert "has one value; asked are 2" in message(lambda x: x, lambda x: (x, x), case)
+    assert "has 2 values; asked is one" in message(lambda x: (x, x), double, case)
+    assert "There is nan" in message(lambda x: x * float("nan"), double, case)
+    assert "There is inf" in message(lambda x: x / 0, double, case)
+    assert "asked was something like 2" in message(lambda x: "text", double, (1,))
+
+
+def test_an_answer_that_returns_nothing_is_told_so():
+    def forgot(x):
+        2 * x
+
+    assert "say return?" in message(forgot, double, (1.0,), (2.0,))
+
+
+def test_an_answer_that_is_no_function_is_told_so():
+    assert message(0.5, double, (1.0,)) == "Asked is a function; yours is 0.5."
+
+
+def test_a_number_in_place_of_an_answer_is_recognised():
+    cases = (1.0,), (2.0,), (3.0,)
+    assert "the same whatever the arguments are" in message(lambda x: 4.0, double, *cases)
+    assert "With the first numbers it is right" in message(
+        lambda x: 2.0 + 0.5 * (x - 1), double, *cases
+    )
+    assert "same whatever" not in message(lambda x: 4.0, lambda x: 0.0, *cases)
+
+
+def test_chance_and_state_are_recognised_even_in_right_answers():
+    kept = []
+
+    def own_noise(x):
+        return x + torch.randn(())
+
+    def seeds(x):
+        torch.manual_seed(0)
+        return 2 * x
+
+    def counts(x):
+        kept.append(x)
+        return x * len(kept)
+
+    before = torch.get_rng_state()
+    assert "random numbers of its own" in message(own_noise, double, (1.0,), (2.0,))
+    assert "sets torch's seed" in message(seeds, double, (1.0,), (2.0,))
+    assert torch.equal(before, torch.get_rng_state())  # the check leaves no trace
+    assert "two answers" in message(counts, double, (1.0,), (2.0,))
+
+
+FROM_THE_NOTEBOOK = torch.tensor(3.0)
+
+
+def test_what_the_code_of_a_wrong_answer_tells():
+    def reads_a_global(x, y):
+        return x * FROM_THE_NOTEBOOK + y
+
+    def idle(x, y):
+        return x * 2.5
+
+    cases = (torch.tensor(1.0), torch.tensor(2.0)), (torch.tensor(5.0), torch.tensor(7.0))
+    found = message(reads_a_global, lambda x, y: x * y, *cases)
+    assert "reads FROM_THE_NOTEBOOK from the notebook" in found
+    found = message(idle, lambda x, y: x * y, *cases)
+    assert "does not use its argument y" in found
+    assert "argument" not in message(lambda x, y: x + 2 * y, lambda x, y: x * y, *cases)
+
+
+def test_the_learners_line_is_shown_where_the_library_complains():
+    def asks(x):
+        value = x + 1
+        return torch.zeros(2) @ torch.zeros(3) + value
+
+    found = message(asks, double, (1.0,))
+    assert 'in your line "return torch.zeros(2) @ torch.zeros(3) + value"' in found
+    assert "takes 0 positional arguments" in message(lambda: 1, double, (1.0,))
+
+
+def test_a_verdict_says_where_to_read_on_only_where_it_failed():
+    exercise = EXERCISES["01.jump"]
+    failed = exercise(lambda x_0, c, eps: x_0)
+    assert repr(failed).endswith("It is explained under “The reparameterised form”.")
+    assert "The reparameterised form" in failed._repr_html_()
+    assert "explained under" not in repr(exercise(exercise.solution))
+    assert "explained under" not in repr(exercise(...))
 
 
 def test_text_in_a_verdict_is_escaped_in_html():
     def broken(x):
         raise ValueError("<b>")
 
-    html = Exercise("t", lambda x: x, lambda: [(1.0,)])(broken)._repr_html_()
+    html = exercise_of(lambda x: x, (1.0,))(broken)._repr_html_()
     assert "<b>" not in html
     assert "&lt;b&gt;" in html
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_a_learners_own_numbers(name):
+    """The same for the same learner, others for another; each mistake keeps its own hint."""
+    exercise = EXERCISES[name]
+    tasks = set()
+    for learner in ("ada", "emmy", "sofya", "mary", "grace", "hedy"):
+        own = exercise.asked_of(learner, secret="autumn")
+        assert own.task == exercise.asked_of(learner, secret="autumn").task
+        assert own.check(own.solution()).outcome == "passed"
+        for mistake in own.mistakes:
+            assert own.check(mistake.wrong()).message == mistake.hint
+        tasks.add(own.task)
+    assert len(tasks) >= 3
+    assert exercise.asked_of("ada", secret="spring").name == exercise.name
+
+
+def test_numbers_that_cannot_tell_the_mistakes_apart_are_drawn_again():
+    drawn = iter([0, 1, 2])
+    twice = Exercise(
+        "00.of_a_test",
+        "Twice 2?",
+        lambda x=2: 2 * x,
+        mistakes=[
+            Mistake(lambda x=2: x**2 + x, "A square, and once more.")
+        ],  # the same for 0 and 1
+        numbers=Numbers("Twice {x}?", lambda draws: {"x": next(drawn)}),
+    )
+    own = twice.asked_of("ada")
+    assert own.task == "Twice 2?"
+    assert own.check(4).outcome == "passed"
 
 
 def test_exercises_are_data():

@@ -6,25 +6,32 @@ an unsolved notebook runs from top to bottom.
 """
 
 import html
-import traceback
+import inspect
+import random
+import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
-import torch
+from ddpm_lessons.checks import record
+from ddpm_lessons.checks.comparison import brief, close, mismatch
+from ddpm_lessons.checks.places import PLACES
+from ddpm_lessons.checks.trial import Trial, habits, tried
 
 OUTCOMES = {"passed": "✓ Passed", "not attempted": "○ Not attempted yet", "failed": "✗ Not yet"}
 COLOURS = {"passed": "#1a7f37", "not attempted": "#6e7781", "failed": "#b35900"}
 
 
 class Verdict(NamedTuple):
-    """What a check says: one of OUTCOMES, and a sentence for the learner."""
+    """What a check says: one of OUTCOMES, a sentence for the learner, and where to read on."""
 
     outcome: str
     message: str
+    section: str = ""
 
     def __repr__(self) -> str:
-        return f"{OUTCOMES[self.outcome]}. {self.message}"
+        return " ".join(filter(None, (f"{OUTCOMES[self.outcome]}. {self.message}", self._place())))
 
     def _repr_html_(self) -> str:
         colour = COLOURS[self.outcome]
@@ -32,8 +39,12 @@ class Verdict(NamedTuple):
         return (
             f'<div style="border-left: 4px solid {colour}; padding: .4em .8em">'
             f'<strong style="color: {ink}">{OUTCOMES[self.outcome]}.</strong> '
-            f"{html.escape(self.message)}</div>"
+            f"{html.escape(self.message)} <em>{html.escape(self._place())}</em></div>"
         )
+
+    def _place(self) -> str:
+        failed = self.outcome == "failed" and self.section
+        return f"It is explained under \u201c{self.section}\u201d." if failed else ""
 
 
 class Mistake(NamedTuple):
@@ -43,96 +54,128 @@ class Mistake(NamedTuple):
     hint: str
 
 
+class Numbers(NamedTuple):
+    """How an exercise with one answer is asked with other numbers: those of each learner.
+
+    question: the task, with {fields} for the numbers. draw: makes them, by a `random.Random`; they
+    are the keyword arguments of the exercise's solution and mistakes.
+    """
+
+    question: str
+    draw: Callable[[random.Random], dict]
+
+
 @dataclass(frozen=True)
 class Exercise:
     """An exercise; its answer is a function, or a value (then solution and mistakes take none).
 
-    task: what is asked, in a line. solution: the right answer. cases: the argument tuples to try.
-    mistakes: the known wrong variants. tolerance: how far an answer may lie from the solution,
-    relative to 1 + its size; float32 answers need 1e-4.
+    name: as in the record, "01.jump". task: what is asked, in a line. solution: the right answer.
+    cases: the argument tuples to try; with a parameter `seed`, they are tried once as they are and
+    once with a seed of the moment. mistakes: the known wrong variants. tolerance: how far an answer
+    may lie from the solution, relative to 1 + its size; float32 answers need 1e-4. numbers: how to
+    ask for a value with a learner's own numbers.
     """
 
+    name: str
     task: str
     solution: Callable
-    cases: Callable[[], Iterable[tuple]] = lambda: [()]
+    cases: Callable[..., Iterable[tuple]] = lambda: [()]
     mistakes: Sequence[Mistake] = ()
     tolerance: float = 1e-4
+    numbers: Numbers | None = None
+
+    @property
+    def title(self) -> str:
+        """Its heading in the lesson, "1.2 · The jump"."""
+        return PLACES[self.name].title if self.name in PLACES else self.name
+
+    @property
+    def section(self) -> str:
+        """The lesson's heading under which the matter is explained."""
+        return PLACES[self.name].section if self.name in PLACES else ""
 
     def __call__(self, answer: object) -> Verdict:
-        """Check `answer`, a function or a value; `...` or None has not been attempted."""
-        function = answer if callable(answer) else lambda: answer
-        cases = list(self.cases())
-        try:
-            answers = [function(*_copies(case)) for case in cases]
-        except Exception as error:
-            return Verdict("failed", _where(error))
-        if any(value is None or value is ... for value in answers):
+        """Check `answer` and, in a notebook of the course, put down that it has passed."""
+        verdict = self.check(answer)
+        if verdict.outcome != "passed":
+            return verdict
+        return verdict._replace(message=verdict.message + record.keep_in_course(self.name))
+
+    def check(self, answer: object, *, seed: int | None = None) -> Verdict:
+        """The verdict on `answer`, a function or a value; `...` has not been attempted.
+
+        seed: of the random arguments that are tried beside the fixed ones; the moment's if None.
+        """
+        seed = secrets.randbits(31) if seed is None else seed
+        cases = partial(self._cases, seed)
+        trial = tried(answer if callable(answer) else lambda *_: answer, cases)
+        if any(value is ... for value in trial.answers) or answer is None:
             return Verdict("not attempted", self.task)
+        if cases()[0] and not callable(answer):
+            return Verdict(
+                "failed", f"Asked is a function; yours is {brief(answer)}.", self.section
+            )
+        return Verdict(*self._judged(answer, trial, cases()), self.section)
+
+    def asked_of(self, learner: str, *, secret: str = "") -> "Exercise":
+        """This exercise with the numbers of one learner; itself where it has no `numbers`.
+
+        The same learner and secret give the same numbers. They are drawn until no known mistake
+        gives the right answer, so each keeps its own hint.
+        """
+        if self.numbers is None:
+            return self
+        draws = random.Random(f"{secret} {learner} {self.name}")
+        for _ in range(1000):
+            given = self.numbers.draw(draws)
+            mistakes = [Mistake(partial(m.wrong, **given), m.hint) for m in self.mistakes]
+            solution = partial(self.solution, **given)
+            values = [solution(), *(mistake.wrong() for mistake in mistakes)]
+            if not any(
+                close(a, b, self.tolerance) for i, a in enumerate(values) for b in values[:i]
+            ):
+                task = self.numbers.question.format(**given)
+                return replace(self, task=task, solution=solution, mistakes=mistakes, numbers=None)
+        raise AssertionError(f"{self.name}: two of its answers are the same with any numbers")
+
+    def _cases(self, seed: int) -> list[tuple]:
+        random_ones = "seed" in inspect.signature(self.cases).parameters
+        return [*self.cases(), *(self.cases(seed=seed) if random_ones else ())]
+
+    def _judged(self, answer: object, trial: Trial, cases: list[tuple]) -> tuple[str, str]:
+        """The outcome and the message: conduct first, then the known mistakes, then all others."""
+        if len(trial.answers) < len(cases):  # it raised
+            return "failed", trial.complaint
         right = [self.solution(*case) for case in cases]
-        if self._agree(answers, right):
-            return Verdict("passed", "Your answer agrees with the library.")
+        if self._agree(trial.answers, right):
+            passed = "Your answer agrees with the library."
+            return ("failed", trial.complaint) if trial.complaint else ("passed", passed)
         for mistake in self.mistakes:
-            if self._agree(answers, [mistake.wrong(*case) for case in cases]):
-                return Verdict("failed", mistake.hint)
-        return Verdict("failed", self._first_difference(answers, right, cases))
+            if self._agree(trial.answers, [mistake.wrong(*case) for case in cases]):
+                return "failed", mistake.hint
+        return "failed", trial.complaint or self._unknown(answer, trial.answers, right, cases)
 
     def _agree(self, answers: list, expected: list) -> bool:
-        return all(_close(a, e, self.tolerance) for a, e in zip(answers, expected, strict=True))
+        return all(close(a, e, self.tolerance) for a, e in zip(answers, expected, strict=True))
 
-    def _first_difference(self, answers: list, right: list, cases: list[tuple]) -> str:
-        for answer, expected, case in zip(answers, right, cases, strict=True):
-            if not _close(answer, expected, self.tolerance):
-                given = f" for {', '.join(map(_brief, case))}" if case else ""
-                return f"Your answer is {_brief(answer)}{given}; expected {_brief(expected)}."
-        raise AssertionError("unreachable: some answer differs")
-
-
-def _copies(case: tuple) -> tuple:
-    """The arguments with tensors cloned: an answer that changes them in place harms nobody."""
-    return tuple(x.clone() if isinstance(x, torch.Tensor) else x for x in case)
-
-
-def _parts(value: object) -> list[torch.Tensor]:
-    """A number, a tensor, or a tuple, list or range of them, as float64 tensors."""
-    if isinstance(value, (tuple, list, range)):
-        return [part for item in value for part in _parts(item)]
-    return [torch.as_tensor(value).detach().to("cpu", torch.float64)]
+    def _unknown(self, answer: object, answers: list, right: list, cases: list[tuple]) -> str:
+        """What can be said of a mistake that nobody has made before."""
+        if all(value is None for value in answers):
+            return "Your function gives nothing back. Does its last line say return?"
+        agrees = [close(a, e, self.tolerance) for a, e in zip(answers, right, strict=True)]
+        first = agrees.index(False)
+        if form := mismatch(answers[first], right[first]):
+            return form
+        given = f" for {', '.join(map(brief, cases[first]))}" if cases[first] else ""
+        numbers = f"Your answer is {brief(answers[first])}{given}; expected {brief(right[first])}."
+        varied = len(cases) > 1 and not all(close(e, right[0], self.tolerance) for e in right)
+        if varied and all(close(a, answers[0], self.tolerance) for a in answers):
+            return f"Your answer is the same whatever the arguments are: compute it. {numbers}"
+        if first > 0 and not any(agrees[first:]):
+            numbers += " With the first numbers it is right: is one of them written into your code?"
+        return f"{habits(answer, self.solution)} {numbers}".strip() if callable(answer) else numbers
 
 
-def _close(answer: object, expected: object, tolerance: float) -> bool:
-    if isinstance(expected, (str, bool)):
-        return answer == expected
-    try:
-        if isinstance(expected, torch.Tensor) and isinstance(answer, list):
-            answer = torch.as_tensor(answer)
-        ours, theirs = _parts(expected), _parts(answer)
-    except (TypeError, ValueError, RuntimeError):
-        return False
-    return len(ours) == len(theirs) and all(
-        a.shape == b.shape and torch.allclose(a, b, rtol=tolerance, atol=tolerance)
-        for a, b in zip(theirs, ours, strict=True)
-    )
-
-
-def _brief(value: object) -> str:
-    """A value in a few characters: numbers in full, tensors by shape and first entry."""
-    if isinstance(value, torch.Tensor) and value.numel() > 1:
-        return f"a tensor {tuple(value.shape)} that starts with {value.flatten()[0].item():.4g}"
-    if isinstance(value, torch.Tensor):
-        value = value.item()
-    if isinstance(value, list) and len(value) > 4:
-        return f"a list of {len(value)} that starts with {_brief(value[0])}"
-    if hasattr(value, "_fields"):
-        fields = (f"{k}={_brief(v)}" for k, v in zip(value._fields, value, strict=True))
-        return f"{type(value).__name__}({', '.join(fields)})"
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_brief, value))})"
-    return f"{value:.4g}" if isinstance(value, float) else repr(value)
-
-
-def _where(error: Exception) -> str:
-    """The exception, and the learner's line that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.line for frame in frames if frame.filename != __file__ and frame.line]
-    line = f' in your line "{lines[0]}"' if lines else ""
-    return f"{type(error).__name__}{line}: {error}"
+def by_name(*exercises: Exercise) -> dict[str, Exercise]:
+    """The exercises of a lesson in its order, by their names without the lesson's number."""
+    return {exercise.name.partition(".")[2]: exercise for exercise in exercises}

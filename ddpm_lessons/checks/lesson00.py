@@ -4,16 +4,17 @@ from collections.abc import Iterable
 
 import torch
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 
 
-def _pixels() -> Iterable[tuple]:
+def _pixels(seed: int = 0) -> Iterable[tuple]:
     yield 0.8, 0.01, 0.3
-    x, eps = torch.randn(2, 5, generator=torch.Generator().manual_seed(0))
+    x, eps = torch.randn(2, 5, generator=torch.Generator().manual_seed(seed))
     yield x, 0.5, eps
 
 
 scaling = Exercise(
+    name="00.scaling",
     task="Complete my_scaling so that 0 becomes -1 and 255 becomes 1.",
     solution=lambda byte: byte / 127.5 - 1,
     cases=lambda: [(0,), (255,), (127.5,), (32,)],
@@ -45,6 +46,7 @@ scaling = Exercise(
 )
 
 static = Exercise(
+    name="00.static",
     task="Complete my_static so that it adds noise of variance v.",
     solution=lambda x, v, eps: x + v**0.5 * eps,
     cases=_pixels,
@@ -70,24 +72,30 @@ static = Exercise(
 )
 
 calls = Exercise(
+    name="00.calls",
     task="Count the network's calls and put the number in place of the dots.",
-    solution=lambda: 1000,
+    solution=lambda T=1000, digits=4: T,
     tolerance=0,
     mistakes=(
         Mistake(
-            lambda: 1001,
-            "1001 is the number of states, t = 1000 ... 0. At t = 0 the image is done: nothing "
-            "is left to remove.",
+            lambda T=1000, digits=4: T + 1,
+            "That is the number of states, t = T ... 0. At t = 0 the image is done: nothing is "
+            "left to remove.",
         ),
         Mistake(
-            lambda: 999,
+            lambda T=1000, digits=4: T - 1,
             "Close: the step from t = 1 to t = 0 asks the network too.",
         ),
         Mistake(
-            lambda: 4000,
-            "Four digits were made, but as one batch: each run of the network serves all four.",
+            lambda T=1000, digits=4: digits * T,
+            "Several digits were made, but as one batch: each run of the network serves them all.",
         ),
+    ),
+    numbers=Numbers(
+        "A chain of {digits} digits, made as one batch, starts at t = {T} and ends at t = 0. How "
+        "many times does the network run?",
+        lambda draws: {"T": draws.randrange(200, 4000, 50), "digits": draws.randint(3, 16)},
     ),
 )
 
-EXERCISES = {"scaling": scaling, "static": static, "calls": calls}
+EXERCISES = by_name(scaling, static, calls)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 from ddpm_lessons.forward import q_sample
 from ddpm_lessons.schedule import Coefficients, cosine_schedule, linear_schedule
 
@@ -17,22 +17,23 @@ def _first(condition: Tensor) -> int:
     return int(condition.nonzero()[0])
 
 
-def _steps() -> Iterable[tuple]:
+def _steps(seed: int = 1) -> Iterable[tuple]:
     """(x_prev, beta, eps): the article's numbers, and a small batch."""
     yield 0.8, 0.01, 0.3
-    x_prev, eps = torch.randn(2, 3, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    x_prev, eps = torch.randn(2, 3, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
     yield x_prev, 0.3, eps
 
 
-def _jumps() -> Iterable[tuple]:
+def _jumps(seed: int = 1) -> Iterable[tuple]:
     """(x_0, c, eps): the article's numbers, and small batches at the ends and in the middle."""
     yield 0.8, ARTICLE, 0.3
-    x_0, eps = torch.randn(2, 3, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    x_0, eps = torch.randn(2, 3, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
     for t in (1, 2, 250, 1000):
         yield x_0, LINEAR.at(t), eps
 
 
 one_step = Exercise(
+    name="01.one_step",
     task="Complete my_step so that it returns x_t by Eq. (2).",
     solution=lambda x_prev, beta, eps: (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps,
     cases=_steps,
@@ -65,6 +66,7 @@ one_step = Exercise(
 )
 
 jump = Exercise(
+    name="01.jump",
     task="Complete my_q_sample so that it returns x_t by Eq. (4).",
     solution=q_sample,
     cases=_jumps,
@@ -101,6 +103,7 @@ jump = Exercise(
 )
 
 alpha_bars = Exercise(
+    name="01.alpha_bars",
     task="Complete my_alpha_bars so that it returns [alpha_bar_0, ..., alpha_bar_T].",
     solution=lambda betas: torch.cumprod(1 - betas, dim=0),
     cases=lambda: [(LINEAR.betas,), (cosine_schedule(T=7).betas,)],
@@ -132,38 +135,39 @@ alpha_bars = Exercise(
 )
 
 mostly_noise = Exercise(
+    name="01.mostly_noise",
     task="Find the first t with more than three quarters of noise, and put it there.",
-    solution=lambda: _first(LINEAR.alpha_bars < 0.25),
+    solution=lambda share=0.75: _first(1 - LINEAR.alpha_bars > share),
     tolerance=0,
     mistakes=(
         Mistake(
-            lambda: _first(LINEAR.alpha_bars < 0.25) - 1,
-            "One too few: that t still has a quarter of signal. Did you count from 0?",
+            lambda share=0.75: _first(1 - LINEAR.alpha_bars > share) - 1,
+            "One too few: that t has not passed it yet. Did you count from 0?",
         ),
         Mistake(
-            lambda: _first(LINEAR.alpha_bars < 0.25) + 1,
-            "One too many: the t before it has passed three quarters already.",
+            lambda share=0.75: _first(1 - LINEAR.alpha_bars > share) + 1,
+            "One too many: the t before it has passed the share already.",
         ),
         Mistake(
-            lambda: _first(LINEAR.alpha_bars**0.5 < 0.25),
-            "Here the amplitude of the signal, sqrt(alpha_bar), falls below a quarter. Shares of "
+            lambda share=0.75: _first(LINEAR.alpha_bars**0.5 < 1 - share),
+            "Here the amplitude of the signal, sqrt(alpha_bar), falls below the rest. Shares of "
             "the variance are alpha_bar and 1 - alpha_bar.",
         ),
         Mistake(
-            lambda: _first((1 - LINEAR.alpha_bars) ** 0.5 > 0.75),
-            "Here the amplitude of the noise, sqrt(1 - alpha_bar), passes three quarters. The "
-            "share of the variance is 1 - alpha_bar, without the root.",
+            lambda share=0.75: _first((1 - LINEAR.alpha_bars) ** 0.5 > share),
+            "Here the amplitude of the noise, sqrt(1 - alpha_bar), passes that share. The share of "
+            "the variance is 1 - alpha_bar, without the root.",
         ),
         Mistake(
-            lambda: _first(LINEAR.alpha_bars < 0.75),
-            "Here three quarters are still signal: you have compared the wrong share.",
+            lambda share=0.75: _first(LINEAR.alpha_bars < share),
+            "Here the signal falls below that share: you have compared the wrong one of the two.",
         ),
+    ),
+    numbers=Numbers(
+        "Under the linear schedule with T = 1000: what is the first t at which more than {share} "
+        "of the variance of x_t is noise?",
+        lambda draws: {"share": draws.randrange(55, 96) / 100},
     ),
 )
 
-EXERCISES = {
-    "one_step": one_step,
-    "jump": jump,
-    "alpha_bars": alpha_bars,
-    "mostly_noise": mostly_noise,
-}
+EXERCISES = by_name(one_step, jump, alpha_bars, mostly_noise)

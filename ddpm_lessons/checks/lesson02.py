@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import torch
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.posterior import p_step, q_posterior
 from ddpm_lessons.schedule import Coefficients, NoiseSchedule, cosine_schedule
@@ -21,6 +21,7 @@ def _mean(m1: float, v1: float, m2: float, v2: float) -> float:
 
 
 product = Exercise(
+    name="02.product",
     task="Complete my_product so that it returns the mean and the variance of the product.",
     solution=lambda *args: Gaussian(_mean(*args), _var(*args)),
     cases=lambda: [(0.62, 0.4, 0.95, 1.5), (0.0, 1.0, 2.0, 1.0), (-1.0, 0.04, 3.0, 4.0)],
@@ -75,6 +76,7 @@ def _coefficients(first: int = 1) -> Iterable[tuple]:
 
 
 weights = Exercise(
+    name="02.weights",
     task="Complete my_weights so that it returns the weights of x_0 and of x_t in Eq. (7).",
     solution=_weights,
     cases=_coefficients,
@@ -115,6 +117,7 @@ weights = Exercise(
 )
 
 variance = Exercise(
+    name="02.variance",
     task="Complete my_variance so that it returns beta-tilde_t of Eq. (7).",
     solution=lambda c: q_posterior(0.0, 0.0, c).var,
     cases=lambda: _coefficients(first=2),  # at t = 1 some of the mistakes would divide by 0
@@ -155,9 +158,9 @@ def _reverse_step(
     return p.mean + p.var**0.5 * z if t > 1 else p.mean
 
 
-def _states() -> Iterable[tuple]:
+def _states(seed: int = 2) -> Iterable[tuple]:
     """(x_t, t, schedule, eps, z): both ends and the middle of a chain of ten large steps."""
-    generator = torch.Generator().manual_seed(2)
+    generator = torch.Generator().manual_seed(seed)
     for t in (1, 2, 5, 10):
         x_t, eps, z = torch.randn(3, 2, 1, 4, 4, generator=generator)
         yield x_t, t, SCHEDULE, eps, z
@@ -186,6 +189,7 @@ def _noise(c: Coefficients, t: int) -> float:
 
 
 reverse_step = Exercise(
+    name="02.reverse_step",
     task="Complete my_reverse_step so that it returns x_{t-1}, without noise at t = 1.",
     solution=_reverse_step,
     cases=_states,
@@ -242,9 +246,4 @@ reverse_step = Exercise(
     ),
 )
 
-EXERCISES = {
-    "product": product,
-    "weights": weights,
-    "variance": variance,
-    "reverse_step": reverse_step,
-}
+EXERCISES = by_name(product, weights, variance, reverse_step)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 from ddpm_lessons.forward import q_sample
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.loss import noise_weight
@@ -17,17 +17,17 @@ from ddpm_lessons.schedule import Coefficients, NoiseSchedule, linear_schedule
 LINEAR = linear_schedule()
 
 
-def _nats() -> Iterable[tuple]:
+def _nats(seed: int = 3) -> Iterable[tuple]:
     """A batch of 3 digits' worth of log-probabilities, and one of 2 tiny images."""
-    generator = torch.Generator().manual_seed(3)
+    generator = torch.Generator().manual_seed(seed)
     for shape in ((3, 1, 28, 28), (2, 3, 4, 4)):
         yield (torch.rand(shape, generator=generator, dtype=torch.float64) * 5,)
 
 
-def _pairs() -> Iterable[tuple]:
+def _pairs(seed: int = 3) -> Iterable[tuple]:
     """(mean_q, mean_p, var): by calculator, then tensors at variances of a schedule's ends."""
     yield 0.602, 0.650, 0.01
-    generator = torch.Generator().manual_seed(3)
+    generator = torch.Generator().manual_seed(seed)
     for var in (1e-2, 0.3, 2.0):
         mean_q, mean_p = torch.randn(2, 5, generator=generator, dtype=torch.float64)
         yield mean_q, mean_p, var
@@ -42,13 +42,13 @@ def _steps() -> Iterable[tuple]:
         yield c, q_posterior(0.0, 0.0, c).var
 
 
-def _examples() -> Iterable[tuple]:
+def _examples(seed: int = 3) -> Iterable[tuple]:
     """(eps_model, schedule, x_0, t, eps), with a network whose answer depends on t."""
 
     def eps_model(x_t: Tensor, t: Tensor) -> Tensor:
         return (0.2 + 0.6 * t.view(-1, 1, 1, 1) / 1000) * x_t
 
-    generator = torch.Generator().manual_seed(3)
+    generator = torch.Generator().manual_seed(seed)
     for t in ([1, 1, 2], [2, 250, 1000]):
         x_0, eps = torch.randn(2, 3, 1, 4, 4, generator=generator, dtype=torch.float64)
         yield eps_model, LINEAR, x_0.clamp(-1, 1), torch.tensor(t), eps
@@ -73,6 +73,7 @@ def _example(
 
 
 bits_per_dim = Exercise(
+    name="03.bits_per_dim",
     task="Complete my_bits_per_dim: (B, C, H, W) nats in, (B,) bits per dimension out.",
     solution=lambda nats: nats.flatten(1).mean(dim=1) / math.log(2),
     cases=_nats,
@@ -101,6 +102,7 @@ bits_per_dim = Exercise(
 )
 
 kl = Exercise(
+    name="03.kl",
     task="Complete my_kl: the KL of two Gaussians with the same variance, entry by entry.",
     solution=lambda mean_q, mean_p, var: Gaussian(mean_q, var).kl(Gaussian(mean_p, var)),
     cases=_pairs,
@@ -127,6 +129,7 @@ kl = Exercise(
 
 
 weight = Exercise(
+    name="03.weight",
     task="Complete my_weight so that it returns the factor of Eq. (12).",
     solution=noise_weight,
     cases=_steps,
@@ -164,6 +167,7 @@ weight = Exercise(
 )
 
 one_example = Exercise(
+    name="03.one_example",
     task="Complete my_loss: build x_t, ask the network, return the mean of the squared errors.",
     solution=_example(),
     cases=_examples,
@@ -213,31 +217,30 @@ one_example = Exercise(
 )
 
 randint_arguments = Exercise(
+    name="03.randint_arguments",
     task="Put the two numbers there that make torch.randint draw t from 1, 2, ..., 1000.",
-    solution=lambda: (1, 1001),
+    solution=lambda T=1000: (1, T + 1),
     tolerance=0,
     mistakes=(
         Mistake(
-            lambda: (1, 1000),
-            "torch.randint leaves its upper end out, so t = 1000 is never trained, and sampling "
+            lambda T=1000: (1, T),
+            "torch.randint leaves its upper end out, so t = T is never trained, and sampling "
             "starts there. More than one public project shipped exactly this.",
         ),
         Mistake(
-            lambda: (0, 1000),
+            lambda T=1000: (0, T),
             "That is t from 0, as code with 0-based arrays draws it. Here t = 0 is the clean "
-            "image: there is no noise to predict, and t = 1000 would be missed.",
+            "image: there is no noise to predict, and t = T would be missed.",
         ),
         Mistake(
-            lambda: (0, 1001),
+            lambda T=1000: (0, T + 1),
             "t = 0 is the clean image: there is no noise to predict. Start at 1.",
         ),
     ),
+    numbers=Numbers(
+        "Which (low, high) make torch.randint(low, high, (B,)) draw t from 1, 2, ..., {T}?",
+        lambda draws: {"T": draws.randrange(50, 4000, 50)},
+    ),
 )
 
-EXERCISES = {
-    "bits_per_dim": bits_per_dim,
-    "kl": kl,
-    "weight": weight,
-    "one_example": one_example,
-    "randint_arguments": randint_arguments,
-}
+EXERCISES = by_name(bits_per_dim, kl, weight, one_example, randint_arguments)

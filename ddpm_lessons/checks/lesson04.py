@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
 from ddpm_lessons.models.probe import receptive_field
 from ddpm_lessons.models.unet import ResBlock, sinusoids
 
@@ -22,6 +22,7 @@ def _width(layers: Layers, *, start: int = 1, less: int = 1, early: bool = False
 
 
 width_seen = Exercise(
+    name="04.width_seen",
     task="Complete my_receptive_field: a list of (kernel, stride) in, the width in pixels out.",
     solution=receptive_field,
     cases=lambda: [([(3, 1)] * 3,), ([(3, 1), (2, 2), (3, 1)],), ([(5, 3), (4, 2), (3, 2)],)],
@@ -50,6 +51,7 @@ width_seen = Exercise(
 )
 
 size_back = Exercise(
+    name="04.size_back",
     task="Complete my_size_back: the image's size and the number of halvings in, a size out.",
     solution=lambda size, halvings: size // 2**halvings * 2**halvings,
     cases=lambda: [(28, 2), (28, 3), (31, 1), (30, 2), (63, 4)],
@@ -101,6 +103,7 @@ def _count(
 
 
 block_parameters = Exercise(
+    name="04.block_parameters",
     task="Complete my_parameters: the channels in and out and the embedding's length in, a count "
     "out.",
     solution=_block_parameters,
@@ -158,6 +161,7 @@ def _by_rows(a: Tensor) -> Tensor:
 
 
 embedding = Exercise(
+    name="04.embedding",
     task="Complete my_embedding: (B,) timesteps and an even width in, (B, width) sinusoids out.",
     solution=sinusoids,
     cases=lambda: [
@@ -204,15 +208,16 @@ embedding = Exercise(
 )
 
 
-def _features() -> Iterable[tuple]:
+def _features(seed: int = 4) -> Iterable[tuple]:
     """(h, shift) with as many images as channels, rows and columns: every mix-up fits as well."""
-    generator = torch.Generator().manual_seed(4)
+    generator = torch.Generator().manual_seed(seed)
     for n in (4, 3):
         h = torch.randn(n, n, n, n, generator=generator)
         yield h, torch.randn(n, n, generator=generator)
 
 
 inject = Exercise(
+    name="04.inject",
     task="Complete my_inject: features (B, C, H, W) and shifts (B, C) in, features out.",
     solution=lambda h, shift: h + shift[:, :, None, None],
     cases=_features,
@@ -238,10 +243,4 @@ inject = Exercise(
     ),
 )
 
-EXERCISES = {
-    "width_seen": width_seen,
-    "size_back": size_back,
-    "block_parameters": block_parameters,
-    "embedding": embedding,
-    "inject": inject,
-}
+EXERCISES = by_name(width_seen, size_back, block_parameters, embedding, inject)

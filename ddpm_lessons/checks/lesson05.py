@@ -1,22 +1,24 @@
 """Lesson 05, training: its exercises."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 from ddpm_lessons.forward import q_sample
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 
 LINEAR = linear_schedule()
+DIGITS = 60_000  # in MNIST's training set
 
 
-def _pixels() -> Iterable[tuple]:
+def _pixels(seed: int = 5) -> Iterable[tuple]:
     """(w, lr, c, x_0, eps): the article's pixel, then small batches at three timesteps."""
     c = Coefficients(beta=0.01, alpha=0.99, alpha_bar=0.5, alpha_bar_prev=0.505)
     yield 0.5, 0.1, c, torch.tensor([0.8]).double(), torch.tensor([0.3]).double()
-    generator = torch.Generator().manual_seed(5)
+    generator = torch.Generator().manual_seed(seed)
     for t, w in ((1, 0.9), (300, -0.4), (1000, 0.2)):
         x_0, eps = torch.randn(2, 4, 1, 3, 3, generator=generator, dtype=torch.float64)
         yield w, 0.05, LINEAR.at(t), x_0.clamp(-1, 1), eps
@@ -38,9 +40,9 @@ def _step(
     return step
 
 
-def _averages() -> Iterable[tuple]:
+def _averages(seed: int = 5) -> Iterable[tuple]:
     """(average, before, after, n, decay): early updates, where d is warming up, and late ones."""
-    generator = torch.Generator().manual_seed(5)
+    generator = torch.Generator().manual_seed(seed)
     for n, decay in ((1, 0.999), (8, 0.999), (300, 0.99), (100_000, 0.9995)):
         yield (*torch.randn(3, 6, generator=generator, dtype=torch.float64), n, decay)
 
@@ -68,6 +70,7 @@ def _spreads() -> Iterable[tuple]:
 
 
 one_step = Exercise(
+    name="05.one_step",
     task="Complete my_step: the weight w after one gradient step on the article's loss.",
     solution=_step(),
     cases=_pixels,
@@ -103,6 +106,7 @@ one_step = Exercise(
 )
 
 ema = Exercise(
+    name="05.ema",
     task="Complete my_ema: the average of the weights after one more update than n.",
     solution=_average(),
     cases=_averages,
@@ -136,29 +140,45 @@ ema = Exercise(
 )
 
 steps = Exercise(
+    name="05.steps",
     task="Put a whole number there: the optimiser's steps in 20 epochs of batches of 64.",
-    solution=lambda: 18_760,
+    solution=lambda epochs=20, batch=64: epochs * math.ceil(DIGITS / batch),
     tolerance=0,
     mistakes=(
         Mistake(
-            lambda: 18_750,
-            "That is 20 x 60,000 / 64. But the last batch of each epoch, with what is left over, "
-            "is a step as well.",
+            lambda epochs=20, batch=64: round(epochs * DIGITS / batch),
+            "That is epochs x 60,000 / batch size. But the last batch of each epoch, with what is "
+            "left over, is a step as well.",
         ),
         Mistake(
-            lambda: 18_740,
+            lambda epochs=20, batch=64: epochs * (DIGITS // batch),
             "You have dropped the last, smaller batch of each epoch. This library uses it.",
         ),
-        Mistake(lambda: 938, "That is one epoch. The article trains for 20."),
-        Mistake(lambda: 937, "That is one epoch, and without its last, smaller batch."),
         Mistake(
-            lambda: 1_200_000,
-            "So many images does the network see. A step takes 64 of them at once.",
+            lambda epochs=20, batch=64: math.ceil(DIGITS / batch),
+            "That is one epoch. The question is about all of them.",
         ),
+        Mistake(
+            lambda epochs=20, batch=64: DIGITS // batch,
+            "That is one epoch, and without its last, smaller batch.",
+        ),
+        Mistake(
+            lambda epochs=20, batch=64: epochs * DIGITS,
+            "So many images does the network see. A step takes a whole batch of them at once.",
+        ),
+    ),
+    numbers=Numbers(
+        "MNIST has 60,000 training digits; the last batch of each epoch holds what is left over. "
+        "How many steps does the optimiser make in {epochs} epochs with batches of {batch}?",
+        lambda draws: {
+            "epochs": draws.randint(8, 40),
+            "batch": draws.choice([36, 56, 64, 112, 128]),
+        },
     ),
 )
 
 images = Exercise(
+    name="05.images",
     task="Complete my_images: how many images make the standard error a given share of the loss.",
     solution=lambda mean, std, share: (std / (share * mean)) ** 2,
     cases=_spreads,
@@ -183,4 +203,4 @@ images = Exercise(
     ),
 )
 
-EXERCISES = {"one_step": one_step, "ema": ema, "steps": steps, "images": images}
+EXERCISES = by_name(one_step, steps, images, ema)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 from ddpm_lessons.posterior import estimate_x0, p_step, q_posterior
 from ddpm_lessons.schedule import Coefficients, NoiseSchedule, cosine_schedule
 
@@ -23,6 +23,7 @@ def _coefficients() -> Iterable[tuple]:
 
 
 sigmas = Exercise(
+    name="06.sigmas",
     task="Complete my_sigmas so that it returns both standard deviations, sqrt(beta_t) first.",
     solution=lambda c: (c.beta**0.5, _tilde(c) ** 0.5),
     cases=_coefficients,
@@ -59,43 +60,48 @@ sigmas = Exercise(
 )
 
 timesteps = Exercise(
+    name="06.timesteps",
     task="Put a range there that gives 1000, 999, ..., 2, 1.",
-    solution=lambda: range(1000, 0, -1),
+    solution=lambda T=1000: range(T, 0, -1),
     tolerance=0,
     mistakes=(
         Mistake(
-            lambda: range(1000, 1, -1),
+            lambda T=1000: range(T, 1, -1),
             "The last step, t = 1, is missing: a range leaves its end out. The chain would stop "
             "at x_1, with a little noise left.",
         ),
         Mistake(
-            lambda: range(1000, -1, -1),
+            lambda T=1000: range(T, -1, -1),
             "One too many: at t = 0 the image is clean, and there is no step to undo.",
         ),
         Mistake(
-            lambda: range(999, -1, -1),
+            lambda T=1000: range(T - 1, -1, -1),
             "These are the rows of an array that counts from 0, as in the article's code. Here "
             "t counts noise steps, from 1.",
         ),
         Mistake(
-            lambda: range(999, 0, -1),
-            "t = 1000 is missing. x_T belongs to T, and the first question is about it.",
+            lambda T=1000: range(T - 1, 0, -1),
+            "t = T is missing. x_T belongs to T, and the first question is about it.",
         ),
         Mistake(
-            lambda: range(1, 1001),
+            lambda T=1000: range(1, T + 1),
             "The right numbers, in the order of the forward process. Sampling walks down.",
         ),
         Mistake(
-            lambda: range(1000, 0),
+            lambda T=1000: range(T, 0),
             "This range is empty: without a third number it counts upwards.",
         ),
+    ),
+    numbers=Numbers(
+        "Which range gives the t of a sampler's loop with T = {T}: {T}, ..., 2, 1?",
+        lambda draws: {"T": draws.randrange(50, 4000, 50)},
     ),
 )
 
 
-def _pixels() -> Iterable[tuple]:
+def _pixels(seed: int = 6) -> Iterable[tuple]:
     """(x_t, c, eps, z): with some x0_hat beyond 1, as a network gives at large t."""
-    generator = torch.Generator().manual_seed(6)
+    generator = torch.Generator().manual_seed(seed)
     for t in (2, 5, 9):
         x_t, eps, z = 1.5 * torch.randn(3, 2, 1, 4, 4, generator=generator)
         yield x_t, TEN.at(t), eps, z
@@ -109,6 +115,7 @@ def _clipped(
 
 
 clipped_step = Exercise(
+    name="06.clipped_step",
     task="Complete my_clipped_step: clip x0_hat to [-1, 1], then Eq. (7) and the noise.",
     solution=_clipped,
     cases=_pixels,
@@ -153,9 +160,9 @@ def _network(x_t: Tensor, t: Tensor) -> Tensor:
     return (0.3 + 0.05 * t.view(-1, 1, 1, 1)) * x_t.sin()
 
 
-def _chains() -> Iterable[tuple]:
+def _chains(seed: int = 6) -> Iterable[tuple]:
     """(eps_model, schedule, x_T, z), where z[t] is the noise of step t."""
-    generator = torch.Generator().manual_seed(6)
+    generator = torch.Generator().manual_seed(seed)
     for schedule in (TEN, cosine_schedule(T=6)):
         x_T = torch.randn(2, 1, 4, 4, generator=generator)
         z = torch.randn(schedule.T + 1, 2, 1, 4, 4, generator=generator)
@@ -183,6 +190,7 @@ def _loop(
 
 
 sampler = Exercise(
+    name="06.sampler",
     task="Complete my_sampler so that it returns x_0: Algorithm 2, with the noise that is given.",
     solution=_loop(),
     cases=_chains,
@@ -239,9 +247,4 @@ sampler = Exercise(
     ),
 )
 
-EXERCISES = {
-    "sigmas": sigmas,
-    "timesteps": timesteps,
-    "clipped_step": clipped_step,
-    "sampler": sampler,
-}
+EXERCISES = by_name(timesteps, sampler, sigmas, clipped_step)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
 from ddpm_lessons.evaluation import Moments, frechet_distance, nearest
 
 
@@ -20,11 +20,11 @@ def _differences() -> Iterable[tuple]:
     yield from ((0.9, 0.02), (0.97, 0.01), (0.5, 0.05))
 
 
-def _diagonals() -> Iterable[tuple]:
+def _diagonals(seed: int = 7) -> Iterable[tuple]:
     """(mean_a, var_a, mean_b, var_b): one number by calculator, then more features."""
     one = (torch.tensor([x], dtype=torch.float64) for x in (1.0, 4.0, 3.0, 9.0))
     yield tuple(one)
-    generator = torch.Generator().manual_seed(7)
+    generator = torch.Generator().manual_seed(seed)
     for width in (3, 8):
         means = torch.randn(2, width, generator=generator, dtype=torch.float64)
         variances = 0.1 + 3 * torch.rand(2, width, generator=generator, dtype=torch.float64)
@@ -32,9 +32,9 @@ def _diagonals() -> Iterable[tuple]:
         yield means[0], variances[0], means[1], variances[1]
 
 
-def _images() -> Iterable[tuple]:
+def _images(seed: int = 7) -> Iterable[tuple]:
     """A few small images in [-1, 1], (N, 1, 4, 4)."""
-    generator = torch.Generator().manual_seed(7)
+    generator = torch.Generator().manual_seed(seed)
     for n in (3, 6):
         yield (2 * torch.rand(n, 1, 4, 4, generator=generator, dtype=torch.float64) - 1,)
 
@@ -70,6 +70,7 @@ def _least_other(pairs: Tensor) -> Tensor:
 
 
 standard_error = Exercise(
+    name="07.standard_error",
     task="Complete my_standard_error: share and n in, the standard error of the share out.",
     solution=lambda share, n: math.sqrt(share * (1 - share) / n),
     cases=_shares,
@@ -100,6 +101,7 @@ standard_error = Exercise(
 )
 
 samples_needed = Exercise(
+    name="07.samples_needed",
     task="Complete my_samples: how many images make two standard errors as small as `difference`?",
     solution=lambda share, difference: 4 * share * (1 - share) / difference**2,
     cases=_differences,
@@ -126,6 +128,7 @@ samples_needed = Exercise(
 )
 
 diagonal_frechet = Exercise(
+    name="07.diagonal_frechet",
     task="Complete my_frechet: means and variances (d,) of two Gaussians in, a number out.",
     solution=_diagonal_frechet,
     cases=_diagonals,
@@ -172,6 +175,7 @@ diagonal_frechet = Exercise(
 )
 
 nearest_other = Exercise(
+    name="07.nearest_other",
     task="Complete my_nearest_other: images (N, C, H, W) in, N distances out.",
     solution=_nearest_other,
     cases=_images,
@@ -209,6 +213,7 @@ nearest_other = Exercise(
 )
 
 price_of_noise = Exercise(
+    name="07.price_of_noise",
     task="Complete my_price: how many bits/dim does it cost to give away all but `share`?",
     solution=lambda share, pixels: -math.log2(share) / pixels,
     cases=lambda: [(0.01, 784), (0.5, 784), (0.2, 3072)],
@@ -237,10 +242,4 @@ price_of_noise = Exercise(
     ),
 )
 
-EXERCISES = {
-    "standard_error": standard_error,
-    "samples_needed": samples_needed,
-    "diagonal_frechet": diagonal_frechet,
-    "nearest_other": nearest_other,
-    "price_of_noise": price_of_noise,
-}
+EXERCISES = by_name(standard_error, samples_needed, diagonal_frechet, price_of_noise, nearest_other)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import torch
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 from ddpm_lessons.flow import flow_jump
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 from ddpm_lessons.score import score_from_eps
@@ -12,26 +12,26 @@ from ddpm_lessons.score import score_from_eps
 LINEAR = linear_schedule()
 
 
-def _predictions() -> Iterable[tuple]:
+def _predictions(seed: int = 8) -> Iterable[tuple]:
     """(eps, c): the article's coefficients, then tensors at three timesteps."""
     yield 0.3, Coefficients(beta=0.01, alpha=0.99, alpha_bar=0.5, alpha_bar_prev=0.505)
-    generator = torch.Generator().manual_seed(8)
+    generator = torch.Generator().manual_seed(seed)
     for t in (2, 300, 1000):
         yield torch.randn(2, 1, 4, 4, generator=generator, dtype=torch.float64), LINEAR.at(t)
 
 
-def _walkers() -> Iterable[tuple]:
+def _walkers(seed: int = 8) -> Iterable[tuple]:
     """(x, score, step_size, z): by calculator, then tensors."""
     yield 1.0, -4.0, 0.1, 0.5
-    generator = torch.Generator().manual_seed(8)
+    generator = torch.Generator().manual_seed(seed)
     for step_size in (0.003, 0.5):
         yield *torch.randn(2, 5, generator=generator, dtype=torch.float64), step_size, 0.7
 
 
-def _jumps() -> Iterable[tuple]:
+def _jumps(seed: int = 8) -> Iterable[tuple]:
     """(x, eps, alpha_bar, alpha_bar_to): down by calculator, then tensors down and up."""
     yield 0.778, 0.3, 0.5, 0.8
-    generator = torch.Generator().manual_seed(8)
+    generator = torch.Generator().manual_seed(seed)
     for alpha_bar, alpha_bar_to in ((0.1, 0.4), (0.7, 1.0), (0.6, 0.2)):
         x, eps = torch.randn(2, 5, generator=generator, dtype=torch.float64)
         yield x, eps, alpha_bar, alpha_bar_to
@@ -42,6 +42,7 @@ def _sigma(alpha_bar: float) -> float:
 
 
 score = Exercise(
+    name="08.score",
     task="Complete my_score: the score that a noise prediction stands for.",
     solution=score_from_eps,
     cases=_predictions,
@@ -73,6 +74,7 @@ score = Exercise(
 )
 
 langevin_step = Exercise(
+    name="08.langevin_step",
     task="Complete my_step: one step of Langevin dynamics, with the noise z given.",
     solution=lambda x, score, step_size, z: x + step_size / 2 * score + step_size**0.5 * z,
     cases=_walkers,
@@ -109,6 +111,7 @@ langevin_step = Exercise(
 )
 
 jump = Exercise(
+    name="08.jump",
     task="Complete my_jump: to y and sigma, one straight piece, and back to x.",
     solution=lambda x, eps, alpha_bar, alpha_bar_to: flow_jump(
         x, eps, alpha_bar=alpha_bar, alpha_bar_to=alpha_bar_to
@@ -148,34 +151,35 @@ jump = Exercise(
 )
 
 walkers_variance = Exercise(
+    name="08.walkers_variance",
     task="Put the variance there that the walkers end up with.",
-    solution=lambda: 0.064,
+    solution=lambda s2=0.04, h=0.06: s2 / (1 - h / (4 * s2)),
     tolerance=5e-4,
     mistakes=(
         Mistake(
-            lambda: 0.04,
+            lambda s2=0.04, h=0.06: s2,
             "That is the variance of the target. Only an infinitely small step would reach it.",
         ),
         Mistake(
-            lambda: 0.1,
+            lambda s2=0.04, h=0.06: s2 + h,
             "You have added one step's noise to the target's variance. But each step also shrinks "
             "what was there before: solve v = (1 - h / (2 s^2))^2 v + h.",
         ),
         Mistake(
-            lambda: 0.16,
+            lambda s2=0.04, h=0.06: s2 / (1 - h / (2 * s2)),
             "Almost: that is s^2 / (1 - h / (2 s^2)). Square the factor once more: the term with "
             "h^2 has 4 s^4 below it, and one h and one s^2 cancel.",
         ),
         Mistake(
-            lambda: 0.025,
+            lambda s2=0.04, h=0.06: s2 * (1 - h / (4 * s2)),
             "The walk is too wide, not too narrow: you have multiplied by 1 - h / (4 s^2).",
         ),
     ),
+    numbers=Numbers(
+        "Walkers follow the score of a Gaussian of variance {s2} with h = {h}. Which variance do "
+        "they end up with?",
+        lambda draws: {"s2": draws.choice([0.04, 0.05, 0.08, 0.1]), "h": draws.randint(2, 7) / 100},
+    ),
 )
 
-EXERCISES = {
-    "score": score,
-    "langevin_step": langevin_step,
-    "jump": jump,
-    "walkers_variance": walkers_variance,
-}
+EXERCISES = by_name(score, langevin_step, walkers_variance, jump)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import torch
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 from ddpm_lessons.guidance import NO_LABEL
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 from ddpm_lessons.score import eps_from_score
@@ -12,27 +12,27 @@ from ddpm_lessons.score import eps_from_score
 LINEAR = linear_schedule()
 
 
-def _slopes() -> Iterable[tuple]:
+def _slopes(seed: int = 10) -> Iterable[tuple]:
     """(eps, slope, c, weight): by calculator, then tensors at three timesteps."""
     c = Coefficients(beta=0.01, alpha=0.99, alpha_bar=0.5, alpha_bar_prev=0.505)
     yield 0.3, 0.4, c, 2.0
-    generator = torch.Generator().manual_seed(10)
+    generator = torch.Generator().manual_seed(seed)
     for t, weight in ((3, 1.0), (300, 3.0), (900, 0.5)):
         eps, slope = torch.randn(2, 2, 1, 4, 4, generator=generator, dtype=torch.float64)
         yield eps, slope, LINEAR.at(t), weight
 
 
-def _answers() -> Iterable[tuple]:
+def _answers(seed: int = 10) -> Iterable[tuple]:
     """(told, free, weight): by calculator, then tensors."""
     yield 0.5, 0.3, 3.0
-    generator = torch.Generator().manual_seed(10)
+    generator = torch.Generator().manual_seed(seed)
     for weight in (0.0, 1.0, 2.5):
         yield *torch.randn(2, 2, 1, 4, 4, generator=generator, dtype=torch.float64), weight
 
 
-def _labels() -> Iterable[tuple]:
+def _labels(seed: int = 10) -> Iterable[tuple]:
     """(labels, u, share): labels with zeros among them, u uniform in [0, 1)."""
-    generator = torch.Generator().manual_seed(10)
+    generator = torch.Generator().manual_seed(seed)
     for share in (0.2, 0.7):
         labels = torch.randint(0, 10, (12,), generator=generator)
         labels[:2] = 0
@@ -41,45 +41,52 @@ def _labels() -> Iterable[tuple]:
         yield labels, u, share
 
 
-def _three() -> Iterable[tuple]:
+def _three(seed: int = 10) -> Iterable[tuple]:
     """(free, wanted, shunned, weight): by calculator, then tensors."""
     yield 0.3, 0.5, 0.1, 2.0
-    generator = torch.Generator().manual_seed(10)
+    generator = torch.Generator().manual_seed(seed)
     for weight in (1.0, 2.5):
         yield *torch.randn(3, 2, 1, 4, 4, generator=generator, dtype=torch.float64), weight
 
 
 variance = Exercise(
+    name="10.variance",
     task="Put the variance of p(x | y)^w p(x)^(1 - w) there: a number.",
-    solution=lambda: 0.2,
+    solution=lambda v=0.5, w=4: 1 / (w / v + 1 - w),
     tolerance=5e-4,
     mistakes=(
         Mistake(
-            lambda: 0.5**4,
+            lambda v=0.5, w=4: v**w,
             "That is where the chain of an ODE ends, v^w. The question is about the density: add "
             "the precisions, each times its power.",
         ),
         Mistake(
-            lambda: 0.5 / 4,
+            lambda v=0.5, w=4: v / w,
             "You have forgotten p(x)^(1 - w). Its power is negative, so it takes precision away.",
         ),
         Mistake(
-            lambda: 1 / 11,
+            lambda v=0.5, w=4: 1 / (w / v + w - 1),
             "The power of p(x) is 1 - w, and that is below 0 here: its precision is subtracted.",
         ),
         Mistake(
-            lambda: 5.0,
+            lambda v=0.5, w=4: w / v + 1 - w,
             "That is the precision, one over the variance.",
         ),
         Mistake(
-            lambda: 4 * 0.5 - 3 * 1.0,
+            lambda v=0.5, w=4: w * v + 1 - w,
             "What adds up is one over the variances, not the variances. And no variance is below "
             "zero.",
         ),
     ),
+    numbers=Numbers(
+        "Those with the label are N(1, {v}) and all numbers are N(0, 1). Which variance has the "
+        "density p(x | y)^w p(x)^(1 - w) for w = {w}?",
+        lambda draws: {"v": draws.choice([0.2, 0.25, 0.4, 0.5]), "w": draws.randint(2, 7)},
+    ),
 )
 
 by_slope = Exercise(
+    name="10.by_slope",
     task="Complete my_eps: the noise prediction that a classifier's slope makes of eps.",
     solution=lambda eps, slope, c, weight: eps + weight * eps_from_score(slope, c),
     cases=_slopes,
@@ -115,6 +122,7 @@ by_slope = Exercise(
 )
 
 hide = Exercise(
+    name="10.hide",
     task="Complete my_labels: -1 in the place of a share of the labels.",
     solution=lambda labels, u, share: labels.masked_fill(u < share, NO_LABEL),
     cases=_labels,
@@ -141,6 +149,7 @@ hide = Exercise(
 )
 
 guided = Exercise(
+    name="10.guided",
     task="Complete my_guided: the guided noise of the two answers.",
     solution=lambda told, free, weight: free + weight * (told - free),
     cases=_answers,
@@ -173,6 +182,7 @@ guided = Exercise(
 )
 
 away = Exercise(
+    name="10.away",
     task="Complete my_away: towards one label, and away from another.",
     solution=lambda free, wanted, shunned, weight: free + weight * (wanted - shunned),
     cases=_three,
@@ -202,10 +212,4 @@ away = Exercise(
     ),
 )
 
-EXERCISES = {
-    "variance": variance,
-    "by_slope": by_slope,
-    "hide": hide,
-    "guided": guided,
-    "away": away,
-}
+EXERCISES = by_name(variance, by_slope, hide, guided, away)

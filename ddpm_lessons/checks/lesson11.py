@@ -5,33 +5,33 @@ from collections.abc import Iterable
 
 import torch
 
-from ddpm_lessons.checks.exercise import Exercise, Mistake
+from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 
 LINEAR = linear_schedule()
 
 
-def _bells() -> Iterable[tuple]:
+def _bells(seed: int = 11) -> Iterable[tuple]:
     """(mean, var): by calculator, then tensors, some variances above 1."""
     yield torch.tensor(0.5), torch.tensor(0.25)
-    generator = torch.Generator().manual_seed(11)
+    generator = torch.Generator().manual_seed(seed)
     for _ in range(2):
         mean, z = torch.randn(2, 2, 4, 3, 3, generator=generator, dtype=torch.float64)
         yield mean, z.exp()
 
 
-def _draws() -> Iterable[tuple]:
+def _draws(seed: int = 12) -> Iterable[tuple]:
     """(mean, log_var, z): by calculator, then tensors."""
     yield torch.tensor(0.5), torch.tensor(math.log(0.25)), torch.tensor(1.5)
-    generator = torch.Generator().manual_seed(12)
+    generator = torch.Generator().manual_seed(seed)
     for _ in range(2):
         yield tuple(torch.randn(3, 2, 4, 3, 3, generator=generator, dtype=torch.float64))
 
 
-def _latents() -> Iterable[tuple]:
+def _latents(seed: int = 13) -> Iterable[tuple]:
     """(code, drawn, shift, scale): two batches of latents, and a number for each channel."""
-    generator = torch.Generator().manual_seed(13)
+    generator = torch.Generator().manual_seed(seed)
     for _ in range(2):
         code, drawn = torch.randn(2, 2, 4, 3, 3, generator=generator, dtype=torch.float64)
         shift, size = torch.randn(2, 1, 4, 1, 1, generator=generator, dtype=torch.float64)
@@ -47,6 +47,7 @@ def _levels() -> Iterable[tuple]:
 
 
 kl = Exercise(
+    name="11.kl",
     task="Complete my_kl: KL(N(mean, var) || N(0, 1)) for each latent, in nats.",
     solution=lambda mean, var: Gaussian(mean, var).kl(
         Gaussian(torch.zeros_like(mean), torch.ones_like(var))
@@ -87,6 +88,7 @@ kl = Exercise(
 )
 
 draw = Exercise(
+    name="11.draw",
     task="Complete my_draw: a draw from N(mean, exp(log_var)) that is made of the given noise z.",
     solution=lambda mean, log_var, z: mean + (log_var / 2).exp() * z,
     cases=_draws,
@@ -118,6 +120,7 @@ draw = Exercise(
 )
 
 there_and_back = Exercise(
+    name="11.there_and_back",
     task="Complete my_scaling: what the network is given of code, what the decoder of drawn.",
     solution=lambda code, drawn, shift, scale: ((code - shift) / scale, drawn * scale + shift),
     cases=_latents,
@@ -155,6 +158,7 @@ there_and_back = Exercise(
 )
 
 signal_to_noise = Exercise(
+    name="11.signal_to_noise",
     task="Complete my_ratio: signal over noise, as variances, for data of standard deviation std.",
     solution=lambda c, std: std**2 * c.alpha_bar / (1 - c.alpha_bar),
     cases=_levels,
@@ -188,45 +192,48 @@ signal_to_noise = Exercise(
 )
 
 savings = Exercise(
+    name="11.savings",
     task="Put the number there: how many times fewer numbers the latents have than the image.",
-    solution=lambda: 12.0,
+    solution=lambda factor=8, channels=16: 3 * factor**2 / channels,
     tolerance=5e-4,
     mistakes=(
         Mistake(
-            lambda: 64.0,
-            "You have counted positions: 8 times fewer in height and in width. Each position also "
-            "holds numbers: 3 before, 16 after.",
+            lambda factor=8, channels=16: factor**2,
+            "You have counted positions: so many times fewer in height and in width. Each position "
+            "also holds numbers: 3 before, more after.",
         ),
         Mistake(
-            lambda: 48.0,
+            lambda factor=8, channels=16: 3 * factor**2 / 4,
             "That would be with 4 channels, as in the first Stable Diffusion. These latents have "
-            "16.",
+            "more.",
         ),
         Mistake(
-            lambda: 192.0,
-            "You have counted the three colours of the image, but not the 16 channels of the "
-            "latents.",
+            lambda factor=8, channels=16: 3 * factor**2,
+            "You have counted the three colours of the image, but not the channels of the latents.",
         ),
         Mistake(
-            lambda: 1.5,
-            "A picture is smaller by 8 in height and by 8 in width.",
+            lambda factor=8, channels=16: 3 * factor / channels,
+            "A picture is smaller by the factor in height, and once more in width.",
         ),
         Mistake(
-            lambda: 1 / 12,
+            lambda factor=8, channels=16: channels / (3 * factor**2),
             "Turned round: how many times fewer?",
         ),
         Mistake(
-            lambda: 4.0,
-            "Channels grew from 3 to 16: that is 16 / 3 times as many numbers for a position, not "
-            "16.",
+            lambda factor=8, channels=16: factor**2 / channels,
+            "Channels grew from 3, so that many times as many numbers for a position, not as many "
+            "as there are channels now.",
         ),
+    ),
+    numbers=Numbers(
+        "An autoencoder makes a colour picture {factor} times smaller in height and in width, and "
+        "keeps {channels} channels. How many times fewer numbers have its latents than "
+        "the picture?",
+        lambda draws: {
+            "factor": draws.choice([8, 16, 32]),
+            "channels": draws.choice([6, 8, 16, 32]),
+        },
     ),
 )
 
-EXERCISES = {
-    "kl": kl,
-    "draw": draw,
-    "there_and_back": there_and_back,
-    "signal_to_noise": signal_to_noise,
-    "savings": savings,
-}
+EXERCISES = by_name(kl, draw, signal_to_noise, there_and_back, savings)

@@ -1,0 +1,129 @@
+"""An answer is tried, and its conduct noted: what it raises, spoils, or gives only once."""
+
+import dis
+import inspect
+import traceback
+from collections.abc import Callable, Sequence
+from types import FunctionType, ModuleType
+from typing import NamedTuple
+
+import torch
+
+from ddpm_lessons.checks.comparison import same
+
+OURS = ("ddpm_lessons/checks/", "ddpm_lessons\\checks\\")
+
+
+class Trial(NamedTuple):
+    """What an answer gave for each case, and a complaint about its conduct ("" if none)."""
+
+    answers: list
+    complaint: str
+
+
+def tried(function: Callable, cases: Callable[[], Sequence[tuple]]) -> Trial:
+    """Call `function` on every case twice, in two orders. `cases` makes them anew each time.
+
+    It never raises but for KeyboardInterrupt; an exception is a complaint, and ends the trial.
+    """
+    fresh, random_state = cases(), torch.get_rng_state()
+    answers, complaint = [], ""
+    try:
+        for case in fresh:
+            before = [_copy(argument) for argument in case]
+            answers.append(_copy(function(*case)))
+            complaint = complaint or _spoilt(function, before, case)
+        drawn = not torch.equal(random_state, torch.get_rng_state())
+        again = [function(*case) for case in reversed(cases())][::-1]
+    except Exception as error:
+        return Trial(answers, _raised(error))
+    finally:
+        torch.set_rng_state(random_state)
+    if drawn:
+        complaint = complaint or (
+            "Your function draws random numbers of its own, or sets torch's seed. Use what it is "
+            "given: then the same arguments always give the same answer."
+        )
+    return Trial(answers, complaint or _unsteady(answers, again))
+
+
+def habits(function: Callable, solution: Callable) -> str:
+    """What the code of a wrong answer lets one guess: an argument unused, a notebook's variable."""
+    function, solution = inspect.unwrap(function), inspect.unwrap(solution)
+    if not isinstance(function, FunctionType):
+        return ""
+    used = _names_read(function)
+    data = [
+        name
+        for name in function.__code__.co_names
+        if name in used and _is_data(function.__globals__.get(name))
+    ]
+    if data:
+        return f"Your function reads {data[0]} from the notebook; use what it is given."
+    wanted = _names_read(solution) if isinstance(solution, FunctionType) else set()
+    arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
+    idle = [name for name in arguments if name not in used and name in wanted]
+    return f"Your function does not use its argument {idle[0]}." if idle else ""
+
+
+def _copy(value: object) -> object:
+    """The value with its tensors cloned, so that nobody changes them later."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if type(value) in (tuple, list):
+        return type(value)(map(_copy, value))
+    return value
+
+
+def _spoilt(function: Callable, before: list, after: tuple) -> str:
+    """A complaint if an argument is not what it was."""
+    for i, (old, new) in enumerate(zip(before, after, strict=True)):
+        if type(old) in (torch.Tensor, tuple, list) and not same(old, new):
+            names = list(inspect.signature(function).parameters)
+            name = names[i] if i < len(names) else f"number {i + 1}"
+            return (
+                f"Your function changes its argument {name} in place, by += or a method that ends "
+                "in _, say. Whoever called it still needs it: make a new tensor."
+            )
+    return ""
+
+
+def _unsteady(first: list, second: list) -> str:
+    """A complaint if the same arguments gave another answer the second time."""
+    if all(map(same, first, second)):
+        return ""
+    return (
+        "Called twice with the same arguments, your function gives two answers: it keeps something "
+        "between the calls, in a variable outside of it, say."
+    )
+
+
+def _names_read(function: FunctionType) -> set[str]:
+    """The variables that a function reads, those of functions inside of it too."""
+    codes, read = [function.__code__], set()
+    for code in codes:
+        codes += [constant for constant in code.co_consts if inspect.iscode(constant)]
+        for step in dis.get_instructions(code):
+            if step.opname.startswith(("LOAD_FAST", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF")):
+                read |= set(step.argval) if isinstance(step.argval, tuple) else {step.argval}
+            if step.opname.startswith("STORE_FAST_LOAD_FAST"):
+                read |= set(step.argval)
+    return read
+
+
+def _is_data(value: object) -> bool:
+    """Whether a notebook's variable holds data, not a function, class or module."""
+    return value is not None and not callable(value) and not isinstance(value, ModuleType)
+
+
+def _raised(error: Exception) -> str:
+    """The exception, and the learner's line that raised it."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not any(ours in frame.filename for ours in OURS)
+    ]
+    if not frames:
+        return f"{type(error).__name__}: {error}. Keep the arguments as the task gives them."
+    line = f' in your line "{frames[0].line}"' if frames[0].line else ""
+    return f"{type(error).__name__}{line}: {error}"
