@@ -8,10 +8,10 @@ UV := $(VENV)/bin/uv
 
 # Options of your own, and the lesson that `make notebooks` builds (all when empty):
 #   make lab LAB_OPTIONS=--no-browser     make test PYTEST_OPTIONS=-x     make notebooks LESSON=01
-#   make site SITE_OPTIONS="--repository owner/name"     make test PROCESSES=2
+#   make site SITE_OPTIONS="--repository owner/name"     make test PROCESSES=1
 LAB_OPTIONS ?=
 PYTEST_OPTIONS ?=
-PROCESSES ?= 1
+PROCESSES ?= 2
 SITE_OPTIONS ?=
 LESSON ?=
 
@@ -40,7 +40,8 @@ test: $(VENV)/test $(VENV)/npm/tried  ## run every test, and every notebook from
 		$(shared_by) $(RUN) -m pytest --nbval $(sharing) $(PYTEST_OPTIONS))
 
 # With several processes each gets one thread: PyTorch's threads would wait for each other most of the time.
-sharing = $(if $(filter-out 1,$(PROCESSES)),-n $(PROCESSES) --dist loadfile)
+# A file stays whole, a notebook above all, and the long ones begin (tests/conftest.py).
+sharing = $(if $(filter-out 1,$(PROCESSES)),-n $(PROCESSES) --dist loadfile --no-loadscope-reorder)
 shared_by = $(if $(filter-out 1,$(PROCESSES)),OMP_NUM_THREADS=1)
 
 coverage: $(VENV)/test  ## run the tests of the library and show which lines they miss

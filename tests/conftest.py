@@ -1,6 +1,7 @@
 """What every test runs under: no network, no window, nothing of the user's own."""
 
 import os
+import re
 import socket
 import tempfile
 
@@ -10,10 +11,12 @@ import pytest
 # Notebooks and subprocesses inherit these.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["DDPM_LESSONS_RECORD"] = "off"  # what a test solves, nobody has learnt
 
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("house")
 
+LONG = re.compile(r"notebooks/|tests/browser/|test_(mutations|cli_latent|benchmarks|training_proc)")
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -23,6 +26,11 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="ddpm-lessons-")
         os.environ["DDPM_LESSONS_DATA"] = folder.name
         config.add_cleanup(folder.cleanup)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first: of two processes that share them, neither ends alone."""
+    items.sort(key=lambda item: not LONG.search(item.nodeid))  # a stable order otherwise
 
 
 @pytest.fixture(autouse=True, scope="session")
