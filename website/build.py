@@ -29,6 +29,11 @@ from lessons import REPOSITORY, Lesson, all_lessons, cells_as_html, notebook_of,
 
 SCRIPTS = ("theme.js", "page.js", "search.js", "mathjax-settings.js")
 MATHJAX = "node_modules/mathjax/es5/tex-svg.js"
+DRAWING = {  # what the page that runs the network offers to readers of a lesson
+    "06": "Watch the network draw, in this browser",
+    "10": "Choose label and weight, in this browser",
+    "12": "Go on with a drawing, in this browser",
+}
 CODE = {"light": "default", "dark": "github-dark"}  # styles of Pygments
 
 
@@ -105,6 +110,7 @@ def put_lesson(
             if one.level in (2, 3)
         ],
         ways=ways_to_run(lesson.name, repository),
+        drawing=DRAWING.get(lesson.number),
         before=neighbours[0],
         after=neighbours[1],
     )

@@ -146,3 +146,13 @@ def test_notebooks_for_colab_install_the_course_first(site):
     where = "someone/ddpm-lessons"
     assert f"https://colab.research.google.com/github/{where}/blob/gh-pages/notebooks/" in page
     assert f"https://mybinder.org/v2/gh/{where}/main?urlpath=lab/tree/notebooks/" in page
+
+
+def test_lessons_with_a_chain_lead_to_the_page_that_draws(site):
+    for name, linked in (
+        ("06_sampling", True),
+        ("12_case_study", True),
+        ("01_forward_process", False),
+    ):
+        text = (site / f"{name}.html").read_text("utf-8")
+        assert ('<a href="draw/index.html">' in text.split("<main")[1]) is linked
