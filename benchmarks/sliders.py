@@ -1,6 +1,6 @@
 """How long from a key to the new picture: the course's sliders, and the usual way.
 
-    python benchmarks/sliders.py [--presses 60] [--npm .venv/npm]
+    python benchmarks/sliders.py [--presses 60] [--npm .venv/npm | --site build/site]
 
 All in one headless Chromium, a slider after the other: the player in a page of the site (opened
 from disk), the player and the explorer with its ready pictures in a real JupyterLab, and, in the
@@ -106,10 +106,15 @@ def measure(page: object, place: object, handle: object, *, presses: int) -> dic
     }
 
 
-def on_the_site(browser: object, npm: Path, folder: Path, presses: int) -> dict:
-    """The first player of lesson 01, in a page opened from disk."""
+def built(npm: Path, folder: Path) -> Path:
+    """The site, made in a folder."""
     build = [sys.executable, str(REPOSITORY / "website" / "build.py")]
     subprocess.run([*build, "--npm", str(npm), "--out", str(folder)], check=True)
+    return folder
+
+
+def on_the_site(browser: object, folder: Path, presses: int) -> dict:
+    """The first player of lesson 01, in a page opened from disk."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.goto((folder / "01_forward_process.html").as_uri())
     place = page.locator(".ddpm-player").first
@@ -141,13 +146,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--presses", type=int, default=60)
     parser.add_argument("--npm", type=Path, default=Path(sys.prefix) / "npm")
+    parser.add_argument("--site", type=Path, help="one that is built already")
     chosen = parser.parse_args()
     chromium = find_chromium()
     if chromium is None:
         parser.error("there is no Chromium; install one")
     with tempfile.TemporaryDirectory() as home, headless(chromium) as browser:
         home = Path(home)
-        found = {"player, page": on_the_site(browser, chosen.npm, home / "site", chosen.presses)}
+        site = chosen.site or built(chosen.npm, home / "site")
+        found = {"player, page": on_the_site(browser, site.resolve(), chosen.presses)}
         found |= in_jupyterlab(browser, home, chosen.presses)
     slow = found["interact and matplotlib, JupyterLab"]["median"]
     rows = [{"name": name, **row, "times": slow / row["median"]} for name, row in found.items()]

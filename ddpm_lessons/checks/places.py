@@ -17,6 +17,7 @@ PLACES = {
     "00.scaling": Place("0.1 · From bytes to numbers", "Forwards: a digit dissolves"),
     "00.static": Place("0.2 · A little static", "Forwards: a digit dissolves"),
     "00.calls": Place("0.3 · What does a digit cost?", "Backwards: a digit forms"),
+    "00.dial": Place("0.4 · A dial of your own", "Forwards: a digit dissolves"),
     "01.one_step": Place("1.1 · One step", "One step"),
     "01.jump": Place("1.2 · The jump", "The reparameterised form"),
     "01.alpha_bars": Place("1.3 · A schedule from its betas", "Counting from 1, counting from 0"),
@@ -74,4 +75,9 @@ PLACES = {
     "12.known": Place("12.3 · What RePaint replaces", "How a chain learns of $y$"),
     "12.certainty": Place("12.4 · How sure is the number?", "The form, restored"),
     "12.start": Place("12.5 · Where does the chain begin?", "The scan"),
+    "14.table_line": Place("14.1 · A line of the table", "The schedule"),
+    "14.posterior_weights": Place("14.2 · The weights of step 3", "The two weights"),
+    "14.training_step": Place("14.3 · A step of training", "Training"),
+    "14.another_draw": Place("14.4 · Another draw", "Algorithm 2"),
+    "14.tipping_point": Place("14.5 · Ink or paper?", "Algorithm 2"),
 }
