@@ -9,14 +9,16 @@ UV := $(VENV)/bin/uv
 # Options of your own, and the lesson that `make notebooks` builds (all when empty):
 #   make lab LAB_OPTIONS=--no-browser     make test PYTEST_OPTIONS=-x     make notebooks LESSON=01
 #   make site SITE_OPTIONS="--repository owner/name"     make test PROCESSES=1
+#   make kit KIT_OPTIONS="--learners names.txt"
 LAB_OPTIONS ?=
 PYTEST_OPTIONS ?=
 PROCESSES ?= 2
 SITE_OPTIONS ?=
+KIT_OPTIONS ?=
 LESSON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test coverage lint format notebooks figures site constraints clean
+.PHONY: help lab test coverage lint format notebooks figures site kit constraints clean
 
 # $(call stage,what happens,command): says what happens, does it, and says how long it took.
 stage = @set -e; echo "--> $(1)"; start=$$(date +%s); ( $(2) ); \
@@ -62,6 +64,9 @@ figures: $(VENV)/test  ## draw the pictures of the lessons and the README again
 
 site: $(VENV)/test $(VENV)/npm/tried  ## build the course as a site in build/site (needs npm)
 	$(call stage,the site,$(RUN) website/build.py --npm $(VENV)/npm $(SITE_OPTIONS))
+
+kit: $(VENV)/course  ## for instructors: solutions, quizzes and sheets of exercises in build/kit
+	$(call stage,the instructor's kit,$(RUN) -m ddpm_lessons kit $(KIT_OPTIONS))
 
 constraints: $(VENV)/test  ## write the newest versions into constraints.txt
 	$(call stage,the newest versions that go together,rm -f constraints.txt && $(UV) pip compile \

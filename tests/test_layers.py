@@ -27,8 +27,11 @@ LAYERS = [
     ["loss", "samplers", "guidance"],
     ["likelihood", "inverse"],
     ["training", "evaluation"],
+    ["bugs"],
     ["show"],
     ["checks", "doctor"],
+    ["kit"],
+    ["grading"],
     ["cli"],
     ["__main__"],
 ]

@@ -5,7 +5,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ddpm_lessons.cli import autoencoder, classifier, data, doctor, evaluate, sample, train
+from ddpm_lessons.cli import (
+    autoencoder,
+    certificate,
+    classifier,
+    data,
+    doctor,
+    evaluate,
+    kit,
+    sample,
+    train,
+)
 from ddpm_lessons.files import reason
 
 COMMANDS = {
@@ -16,6 +26,8 @@ COMMANDS = {
     "autoencoder": autoencoder,
     "data": data,
     "doctor": doctor,
+    "certificate": certificate,
+    "kit": kit,
 }
 
 

@@ -1,0 +1,62 @@
+"""Make a record of the exercises that you have passed, as a page to print."""
+
+import argparse
+from pathlib import Path
+
+from ddpm_lessons.checks.progress import Progress, all_exercises, lessons
+from ddpm_lessons.checks.record import FILE, passed, record_file
+from ddpm_lessons.files import reason
+from ddpm_lessons.show.certificate_plots import certificate, write_certificate
+
+SHOWN = 10  # open exercises that are named
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The options of `certificate`."""
+    parser.add_argument("--name", required=True, help="yours, as it should be printed")
+    out = "the file, .pdf or .svg (certificate.pdf)"
+    parser.add_argument("--out", type=Path, default=Path("certificate.pdf"), help=out)
+    parser.add_argument("--record", type=Path, help=f"another record than the course's {FILE}")
+    so_far = "also where exercises are still open; the page says how many are passed"
+    parser.add_argument("--so-far", action="store_true", help=so_far)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the page; 1 and a list of what is open where the course is not complete."""
+    progress = Progress(_record(options.record))
+    done = {name: when for name, when in progress.when.items() if name in all_exercises()}
+    if not done:
+        raise ValueError("the record has no passed exercise yet: the checks in the lessons fill it")
+    if not progress.complete and not options.so_far:
+        left = progress.open()
+        names = "\n".join(f"  {one.title}" for one in left[:SHOWN])
+        more = f"\n  and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        print(f"{len(left)} of {len(all_exercises())} exercises are still open:\n{names}{more}")
+        print("Once they are passed, this command makes the page. --so-far makes it now.")
+        return 1
+    titles = {
+        f"{lesson.number} · {lesson.name}": [
+            one.title.partition(" · ")[2] for name, one in lesson.exercises.items() if name in done
+        ]
+        for lesson in lessons()
+    }
+    date = max(done.values())[:10]
+    page = certificate(options.name, titles, total=len(all_exercises()), date=date)
+    write_certificate(page, options.out)
+    print(f"{options.out}: {len(done)} exercises, the last one passed on {date}")
+    return 0
+
+
+def _record(given: Path | None) -> dict[str, str]:
+    """What has been passed by the record given, or the course's. Raises ValueError without one."""
+    file = given or record_file()
+    if file is None:
+        raise ValueError(
+            f"there is no course in {Path.cwd()}: start this in its folder, or name a --record"
+        )
+    if given and not given.is_file():
+        raise ValueError(f"record is {str(given)!r}, and there is no such file")
+    try:
+        return passed(file)
+    except OSError as error:
+        raise ValueError(f"record: {file} {reason(error)}") from None
