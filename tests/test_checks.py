@@ -1,5 +1,6 @@
 """Every exercise of every lesson: the solution passes, each known mistake gets its own hint."""
 
+import ast
 import importlib
 import inspect
 import re
@@ -309,3 +310,44 @@ def test_numbers_that_cannot_tell_the_mistakes_apart_are_drawn_again():
 def test_exercises_are_data():
     assert inspect.isclass(Mistake)
     assert all(isinstance(exercise, Exercise) for exercise in EXERCISES.values())
+
+
+READABLE = [name for name in EXERCISES if name[:2] != "13"]  # the bug gallery seals its answers
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_a_solution_can_be_read(name):
+    """It is an expression, or a function that explains itself, or the library's: no factory's."""
+    source = inspect.getsource(importlib.import_module(f"ddpm_lessons.checks.lesson{name[:2]}"))
+    body = ast.parse(source).body
+    exercise = next(
+        one for one in body if isinstance(one, ast.Assign) and one.targets[0].id == name[3:]
+    )
+    solution = next(word.value for word in exercise.value.keywords if word.arg == "solution")
+    if isinstance(solution, ast.Lambda):
+        return
+    assert isinstance(solution, ast.Name), ast.unparse(solution)
+    own = {one.name: one for one in body if isinstance(one, ast.FunctionDef)}
+    if solution.id in own:
+        assert ast.get_docstring(own[solution.id])
+    else:
+        imports = [one for one in body if isinstance(one, ast.ImportFrom)]
+        library = [one for one in imports if one.module.startswith("ddpm_lessons.")]
+        assert solution.id in {alias.asname or alias.name for one in library for alias in one.names}
+
+
+@each_exercise
+def test_a_solution_takes_what_the_learners_function_takes(name):
+    """A value's solution takes the numbers of the task, all of them given."""
+    parameters = inspect.signature(EXERCISES[name].solution).parameters.values()
+    assert all(one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters)
+    if name not in FUNCTIONS:
+        assert all(one.default is not one.empty for one in parameters)
+        return
+    text = next(TEXTS.glob(f"{name[:2]}_*.py")).read_text(encoding="utf-8")
+    check = re.compile(rf"^lesson{re.escape(name)}\((\w+)\)$", re.MULTILINE)
+    cells = re.split(r"^# %%.*$", text, flags=re.MULTILINE)
+    cell, asked = next((cell, found[1]) for cell in cells if (found := check.search(cell)))
+    defined = [one for one in ast.parse(cell).body if isinstance(one, ast.FunctionDef)]
+    learners = next(one for one in defined if one.name == asked)
+    assert [one.name for one in parameters] == [one.arg for one in learners.args.args]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ddpm_lessons.checks import record
 from ddpm_lessons.checks.comparison import brief, close, mismatch
 from ddpm_lessons.checks.places import PLACES
-from ddpm_lessons.checks.trial import Trial, habits, tried
+from ddpm_lessons.checks.trial import Trial, names_read, tried
 
 OUTCOMES = {"passed": "✓ Passed", "not attempted": "○ Not attempted yet", "failed": "✗ Not yet"}
 COLOURS = {"passed": "#1a7f37", "not attempted": "#6e7781", "failed": "#b35900"}
@@ -73,7 +73,8 @@ class Exercise:
     cases: the argument tuples to try; with a parameter `seed`, they are tried once as they are and
     once with a seed of the moment. mistakes: the known wrong variants. tolerance: how far an answer
     may lie from the solution, relative to 1 + its size; float32 answers need 1e-4. numbers: how to
-    ask for a value with a learner's own numbers.
+    ask for a value with a learner's own numbers. properties: for an open task with many right
+    answers: makes of the answers to all cases a named tuple of what is asked of them.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Exercise:
     mistakes: Sequence[Mistake] = ()
     tolerance: float = 1e-4
     numbers: Numbers | None = None
+    properties: Callable[[list], tuple] | None = None
 
     @property
     def title(self) -> str:
@@ -107,15 +109,19 @@ class Exercise:
         seed: of the random arguments that are tried beside the fixed ones; the moment's if None.
         """
         seed = secrets.randbits(31) if seed is None else seed
-        cases = partial(self._cases, seed)
-        trial = tried(answer if callable(answer) else lambda *_: answer, cases)
-        if any(value is ... for value in trial.answers) or answer is None:
+        trial = tried(answer, partial(self.arguments, seed), names_read(self.solution))
+        return self.judge(trial, seed=seed)
+
+    def judge(self, trial: Trial, *, seed: int) -> Verdict:
+        """The verdict on an answer that has been tried on `arguments(seed)`, here or elsewhere."""
+        empty = (..., None) if not trial.function else (...,)
+        if any(value is nothing for value in trial.answers for nothing in empty):
             return Verdict("not attempted", self.task)
-        if cases()[0] and not callable(answer):
-            return Verdict(
-                "failed", f"Asked is a function; yours is {brief(answer)}.", self.section
-            )
-        return Verdict(*self._judged(answer, trial, cases()), self.section)
+        cases = self.arguments(seed)
+        if cases[0] and not trial.function and trial.answers:
+            words = f"Asked is a function; yours is {brief(trial.answers[0])}."
+            return Verdict("failed", words, self.section)
+        return Verdict(*self._judged(trial, cases), self.section)
 
     def asked_of(self, learner: str, *, secret: str = "") -> "Exercise":
         """This exercise with the numbers of one learner; itself where it has no `numbers`.
@@ -138,30 +144,38 @@ class Exercise:
                 return replace(self, task=task, solution=solution, mistakes=mistakes, numbers=None)
         raise AssertionError(f"{self.name}: two of its answers are the same with any numbers")
 
-    def _cases(self, seed: int) -> list[tuple]:
+    def arguments(self, seed: int) -> list[tuple]:
+        """The cases, the fixed ones first; always the same for a seed, and made anew each time."""
         random_ones = "seed" in inspect.signature(self.cases).parameters
         return [*self.cases(), *(self.cases(seed=seed) if random_ones else ())]
 
-    def _judged(self, answer: object, trial: Trial, cases: list[tuple]) -> tuple[str, str]:
+    def _judged(self, trial: Trial, cases: list[tuple]) -> tuple[str, str]:
         """The outcome and the message: conduct first, then the known mistakes, then all others."""
         if len(trial.answers) < len(cases):  # it raised
             return "failed", trial.complaint
         right = [self.solution(*case) for case in cases]
         if self._agree(trial.answers, right):
-            passed = "Your answer agrees with the library."
+            found = "has all that is asked" if self.properties else "agrees with the library"
+            passed = f"Your answer {found}."
             return ("failed", trial.complaint) if trial.complaint else ("passed", passed)
         for mistake in self.mistakes:
             if self._agree(trial.answers, [mistake.wrong(*case) for case in cases]):
                 return "failed", mistake.hint
-        return "failed", trial.complaint or self._unknown(answer, trial.answers, right, cases)
+        return "failed", trial.complaint or self._unknown(trial, right, cases)
 
     def _agree(self, answers: list, expected: list) -> bool:
+        if self.properties:
+            return self.properties(answers) == self.properties(expected)
         return all(close(a, e, self.tolerance) for a, e in zip(answers, expected, strict=True))
 
-    def _unknown(self, answer: object, answers: list, right: list, cases: list[tuple]) -> str:
+    def _unknown(self, trial: Trial, right: list, cases: list[tuple]) -> str:
         """What can be said of a mistake that nobody has made before."""
+        answers = trial.answers
         if all(value is None for value in answers):
             return "Your function gives nothing back. Does its last line say return?"
+        if self.properties:
+            found, asked = self.properties(answers), self.properties(right)
+            return f"Your answer is {brief(found)}; asked is {brief(asked)}."
         agrees = [close(a, e, self.tolerance) for a, e in zip(answers, right, strict=True)]
         first = agrees.index(False)
         if form := mismatch(answers[first], right[first]):
@@ -173,7 +187,7 @@ class Exercise:
             return f"Your answer is the same whatever the arguments are: compute it. {numbers}"
         if first > 0 and not any(agrees[first:]):
             numbers += " With the first numbers it is right: is one of them written into your code?"
-        return f"{habits(answer, self.solution)} {numbers}".strip() if callable(answer) else numbers
+        return f"{trial.habit} {numbers}".strip()
 
 
 def by_name(*exercises: Exercise) -> dict[str, Exercise]:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
-from ddpm_lessons.forward import q_sample
 from ddpm_lessons.schedule import Coefficients, cosine_schedule, linear_schedule
 
 LINEAR = linear_schedule()
@@ -62,13 +61,22 @@ one_step = Exercise(
             lambda x_prev, beta, eps: (1 - beta) ** 0.5 * x_prev,
             "This is the mean of Eq. (2). A draw adds the noise: the standard deviation times eps.",
         ),
+        Mistake(
+            lambda x_prev, beta, eps: (1 - beta) ** 0.5 * x_prev + eps,
+            "The image is shrunk as it should be, but your noise has variance 1, whatever beta is. "
+            "Scale eps first.",
+        ),
+        Mistake(
+            lambda x_prev, beta, eps: beta**0.5 * x_prev + (1 - beta) ** 0.5 * eps,
+            "Image and noise have changed places. beta is the small one: the share of the noise.",
+        ),
     ),
 )
 
 jump = Exercise(
     name="01.jump",
     task="Complete my_q_sample so that it returns x_t by Eq. (4).",
-    solution=q_sample,
+    solution=lambda x_0, c, eps: c.alpha_bar**0.5 * x_0 + (1 - c.alpha_bar) ** 0.5 * eps,
     cases=_jumps,
     mistakes=(
         Mistake(
@@ -99,6 +107,20 @@ jump = Exercise(
             lambda x_0, c, eps: (1 - c.alpha_bar) ** 0.5 * x_0 + c.alpha_bar**0.5 * eps,
             "Signal and noise have changed places: x_0 is multiplied by sqrt(alpha_bar).",
         ),
+        Mistake(
+            lambda x_0, c, eps: c.alpha_bar**0.5 * x_0 + c.beta**0.5 * eps,
+            "The signal is right. Your noise is that of one step, beta; x_t has the noise of all "
+            "steps up to t.",
+        ),
+        Mistake(
+            lambda x_0, c, eps: c.alpha_bar**0.5 * x_0 + (1 - c.alpha_bar**0.5) * eps,
+            "The signal is right. The noise is multiplied by the root of 1 - alpha_bar, not by 1 "
+            "minus the root.",
+        ),
+        Mistake(
+            lambda x_0, c, eps: c.alpha_bar**0.5 * x_0,
+            "This is the mean of Eq. (4). A draw adds the noise: the standard deviation times eps.",
+        ),
     ),
 )
 
@@ -112,6 +134,15 @@ alpha_bars = Exercise(
             lambda betas: torch.cumprod(1 - betas[1:], dim=0),
             "The numbers are right, but alpha_bar_0 is missing: you have T entries, so index t "
             "holds alpha_bar_{t+1}. betas[0] = 0 gives alpha_bar_0 = 1 by itself.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([torch.ones(1), torch.cumprod(1 - betas, dim=0)]),
+            "One entry too many: you have put a 1 in front, but betas[0] = 0 has made it already.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([torch.ones(1), torch.cumprod(1 - betas, dim=0)[:-1]]),
+            "Everything is one place too late: index t holds alpha_bar_{t-1}. betas[0] = 0 makes "
+            "the 1 at index 0 by itself.",
         ),
         Mistake(
             lambda betas: torch.cumprod(betas, dim=0),

@@ -5,25 +5,31 @@ from collections.abc import Iterable
 import torch
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
-from ddpm_lessons.gaussian import Gaussian
-from ddpm_lessons.posterior import p_step, q_posterior
-from ddpm_lessons.schedule import Coefficients, NoiseSchedule, cosine_schedule
+from ddpm_lessons.checks.reverse import in_steps, sigma
+from ddpm_lessons.posterior import p_mean_from_eps
+from ddpm_lessons.schedule import Coefficients, cosine_schedule
 
 SCHEDULE = cosine_schedule(T=10)  # steps so large that no two formulas give the same numbers
 
 
-def _var(m1: float, v1: float, m2: float, v2: float) -> float:
-    return 1 / (1 / v1 + 1 / v2)
+def _product(m1, v1, m2, v2):
+    """The precisions 1 / v add up; the mean is weighted by them."""
+    precision = 1 / v1 + 1 / v2
+    return (m1 / v1 + m2 / v2) / precision, 1 / precision
 
 
-def _mean(m1: float, v1: float, m2: float, v2: float) -> float:
-    return (m1 / v1 + m2 / v2) * _var(m1, v1, m2, v2)
+def _mean(*args: float) -> float:
+    return _product(*args)[0]
+
+
+def _var(*args: float) -> float:
+    return _product(*args)[1]
 
 
 product = Exercise(
     name="02.product",
     task="Complete my_product so that it returns the mean and the variance of the product.",
-    solution=lambda *args: Gaussian(_mean(*args), _var(*args)),
+    solution=_product,
     cases=lambda: [(0.62, 0.4, 0.95, 1.5), (0.0, 1.0, 2.0, 1.0), (-1.0, 0.04, 3.0, 4.0)],
     mistakes=(
         Mistake(
@@ -40,6 +46,10 @@ product = Exercise(
             lambda *args: (_mean(*args), _var(*args) ** 0.5),
             "Your mean is right. The second number you return is the standard deviation; the "
             "variance was asked.",
+        ),
+        Mistake(
+            lambda *args: (_mean(*args), args[1] * args[3]),
+            "Your mean is right. Your variance is v1 v2; it still has to be divided by v1 + v2.",
         ),
         Mistake(
             lambda m1, v1, m2, v2: ((v1 * m1 + v2 * m2) / (v1 + v2), _var(m1, v1, m2, v2)),
@@ -65,13 +75,16 @@ product = Exercise(
 )
 
 
-def _weights(c: Coefficients) -> tuple[float, float]:
-    return q_posterior(1.0, 0.0, c).mean, q_posterior(0.0, 1.0, c).mean
+def _weights(c):
+    """How much of x_0 and of x_t there is in the mean of Eq. (7)."""
+    weight_x0 = c.alpha_bar_prev**0.5 * c.beta / (1 - c.alpha_bar)
+    weight_xt = c.alpha**0.5 * (1 - c.alpha_bar_prev) / (1 - c.alpha_bar)
+    return weight_x0, weight_xt
 
 
-def _coefficients(first: int = 1) -> Iterable[tuple]:
-    yield (Coefficients(beta=0.01, alpha=0.99, alpha_bar=0.5, alpha_bar_prev=0.505),)
-    for t in range(first, SCHEDULE.T + 1):
+def _coefficients() -> Iterable[tuple]:
+    yield (Coefficients(beta=0.01, alpha=0.99, alpha_bar=0.5, alpha_bar_prev=0.5 / 0.99),)
+    for t in range(2, SCHEDULE.T + 1):  # at t = 1 the precision of q(x_0 | x_0) is infinite
         yield (SCHEDULE.at(t),)
 
 
@@ -92,15 +105,21 @@ weights = Exercise(
             "code: c.alpha_bar_prev.",
         ),
         Mistake(
+            lambda c: (c.alpha_bar**0.5 * c.beta / (1 - c.alpha_bar), _weights(c)[1]),
+            "The weight of x_t is right. In that of x_0 the root is of alpha_bar_{t-1}: it is "
+            "x_{t-1} whose signal is meant.",
+        ),
+        Mistake(
+            lambda c: tuple(w * (1 - c.alpha_bar) / (1 - c.alpha_bar_prev) for w in _weights(c)),
+            "Both numerators are right. Below stands 1 - alpha_bar_t, not alpha_bar_{t-1}.",
+        ),
+        Mistake(
             lambda c: (c.alpha_bar_prev * c.beta / (1 - c.alpha_bar), _weights(c)[1]),
             "The weight of x_t is right. In that of x_0 a square root is missing: the root of "
             "alpha_bar_{t-1} is the amplitude of the signal.",
         ),
         Mistake(
-            lambda c: (
-                _weights(c)[0],
-                c.alpha * (1 - c.alpha_bar_prev) / (1 - c.alpha_bar),
-            ),
+            lambda c: (_weights(c)[0], c.alpha * (1 - c.alpha_bar_prev) / (1 - c.alpha_bar)),
             "The weight of x_0 is right. In that of x_t a square root is missing: alpha_t is "
             "under a root.",
         ),
@@ -119,8 +138,8 @@ weights = Exercise(
 variance = Exercise(
     name="02.variance",
     task="Complete my_variance so that it returns beta-tilde_t of Eq. (7).",
-    solution=lambda c: q_posterior(0.0, 0.0, c).var,
-    cases=lambda: _coefficients(first=2),  # at t = 1 some of the mistakes would divide by 0
+    solution=lambda c: (1 - c.alpha_bar_prev) / (1 - c.alpha_bar) * c.beta,
+    cases=_coefficients,
     tolerance=1e-6,
     mistakes=(
         Mistake(
@@ -151,11 +170,21 @@ variance = Exercise(
 )
 
 
-def _reverse_step(
-    x_t: torch.Tensor, t: int, schedule: NoiseSchedule, eps: torch.Tensor, z: torch.Tensor
-) -> torch.Tensor:
-    p = p_step(x_t, schedule.at(t), eps).p
-    return p.mean + p.var**0.5 * z if t > 1 else p.mean
+def _reverse_step(x_t, t, schedule, eps, z):
+    """The mean of Eq. (11), and noise of variance beta_t in every step but the last."""
+    c = schedule.at(t)
+    mean = (x_t - c.beta / (1 - c.alpha_bar) ** 0.5 * eps) / c.alpha**0.5
+    return mean + c.beta**0.5 * z if t > 1 else mean
+
+
+def _step_with(mean=p_mean_from_eps, sigma=sigma):
+    """The same step, right as it stands, with one part exchanged for a wrong one."""
+
+    def step(x_t, t, schedule, eps, z):
+        c = schedule.at(t)
+        return mean(x_t, c, eps) + sigma(c, t) * z
+
+    return step
 
 
 def _states(seed: int = 2) -> Iterable[tuple]:
@@ -166,77 +195,21 @@ def _states(seed: int = 2) -> Iterable[tuple]:
         yield x_t, t, SCHEDULE, eps, z
 
 
-def _step_with(share, root, noise):
-    """A step (x_t - share(c) eps) / root(c) + noise(c, t) z, for the mistakes."""
-
-    def wrong(x_t, t, schedule, eps, z):
-        c = schedule.at(t)
-        return (x_t - share(c) * eps) / root(c) + noise(c, t) * z
-
-    return wrong
-
-
-def _share(c: Coefficients) -> float:
-    return c.beta / (1 - c.alpha_bar) ** 0.5
-
-
-def _root(c: Coefficients) -> float:
-    return c.alpha**0.5
-
-
-def _noise(c: Coefficients, t: int) -> float:
-    return c.beta**0.5 if t > 1 else 0.0
-
-
 reverse_step = Exercise(
     name="02.reverse_step",
     task="Complete my_reverse_step so that it returns x_{t-1}, without noise at t = 1.",
     solution=_reverse_step,
     cases=_states,
     mistakes=(
+        *in_steps(_step_with),
         Mistake(
-            _step_with(_share, _root, lambda c, t: c.beta**0.5),
-            "Right for t > 1, but you add noise at the last step. At t = 1 the image is "
-            "finished: return the mean alone.",
-        ),
-        Mistake(
-            _step_with(_share, _root, lambda c, t: c.beta if t > 1 else 0.0),
-            "Your noise has standard deviation beta_t. That is its variance: multiply z by the "
-            "square root.",
-        ),
-        Mistake(
-            _step_with(_share, _root, lambda c, t: 0.0),
-            "This is the mean of Eq. (11), and right. The noise is missing: add sigma_t z "
-            "wherever t > 1.",
-        ),
-        Mistake(
-            _step_with(_share, lambda c: 1.0, _noise),
-            "The division by the root of alpha_t is missing: a step forward shrinks, so a step "
-            "back must grow.",
-        ),
-        Mistake(
-            _step_with(_share, lambda c: c.alpha_bar**0.5, _noise),
-            "You divide by the root of alpha_bar_t, which undoes the shrinking of all t steps at "
-            "once. One step back divides by the root of alpha_t.",
-        ),
-        Mistake(
-            _step_with(lambda c: c.beta / (1 - c.alpha_bar), _root, _noise),
-            "Under beta_t belongs the square root of 1 - alpha_bar_t; yours has no root.",
-        ),
-        Mistake(
-            _step_with(lambda c: (1 - c.alpha_bar) ** 0.5, _root, _noise),
-            "You subtract all the noise at once, as for x0_hat. One step back takes away only "
-            "beta_t / sqrt(1 - alpha_bar_t) of eps.",
-        ),
-        Mistake(
-            _step_with(lambda c: -_share(c), _root, _noise),
-            "You add the predicted noise. It was added on the way forward; on the way back it is "
-            "taken away.",
-        ),
-        Mistake(
-            _step_with(_share, _root, lambda c, t: q_posterior(0.0, 0.0, c).var ** 0.5),
-            "Your sigma_t is the root of beta-tilde_t. That works too; this exercise asks for the "
-            "article's choice, sigma_t squared = beta_t.",
+            lambda x_t, t, s, eps, z: (
+                (x_t - s.betas[t - 1] / (1 - s.alpha_bars[t - 1]) ** 0.5 * eps)
+                / s.alphas[t - 1] ** 0.5
+                + (t > 1) * s.betas[t - 1] ** 0.5 * z
+            ),
+            "Do you read the schedule's tables at t - 1? Here index t belongs to step t; at index "
+            "0, where nothing has happened yet, you divide by 0.",
         ),
         Mistake(
             lambda x_t, t, schedule, eps, z: _reverse_step(x_t, max(t - 1, 1), schedule, eps, z),

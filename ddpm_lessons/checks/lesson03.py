@@ -1,7 +1,7 @@
 """Lesson 03, the loss: its exercises."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -9,10 +9,8 @@ from torch.nn.functional import l1_loss, mse_loss
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 from ddpm_lessons.forward import q_sample
-from ddpm_lessons.gaussian import Gaussian
-from ddpm_lessons.loss import noise_weight
 from ddpm_lessons.posterior import q_posterior
-from ddpm_lessons.schedule import Coefficients, NoiseSchedule, linear_schedule
+from ddpm_lessons.schedule import Coefficients, linear_schedule
 
 LINEAR = linear_schedule()
 
@@ -54,18 +52,16 @@ def _examples(seed: int = 3) -> Iterable[tuple]:
         yield eps_model, LINEAR, x_0.clamp(-1, 1), torch.tensor(t), eps
 
 
-def _example(
-    noisy: Callable = q_sample,
-    *,
-    error: Callable = mse_loss,
-    target: Callable = lambda x_0, x_t, eps: eps,
-    told: int = 0,
-) -> Callable:
-    """A training example's loss, right as it stands, with one part exchanged for a wrong one."""
+def _loss(eps_model, schedule, x_0, t, eps):
+    """The noisy images, the network's guess at their noise, the mean of the squared errors."""
+    x_t = q_sample(x_0, schedule.at(t, like=x_0), eps)
+    return ((eps_model(x_t, t) - eps) ** 2).mean()
 
-    def loss(
-        eps_model: Callable, schedule: NoiseSchedule, x_0: Tensor, t: Tensor, eps: Tensor
-    ) -> Tensor:
+
+def _example(noisy=q_sample, error=mse_loss, target=lambda x_0, x_t, eps: eps, told=0):
+    """The same loss, right as it stands, with one part exchanged for a wrong one."""
+
+    def loss(eps_model, schedule, x_0, t, eps):
         x_t = noisy(x_0, schedule.at(t, like=x_0), eps)
         return error(eps_model(x_t, t + told), target(x_0, x_t, eps))
 
@@ -80,8 +76,7 @@ bits_per_dim = Exercise(
     mistakes=(
         Mistake(
             lambda nats: nats.flatten(1).mean(dim=1),
-            "These are nats per dimension, 0.69 of the number of bits: a paper's worth of progress "
-            "for nothing. Divide by log 2.",
+            "These are nats per dimension, 0.69 of the number of bits. Divide by log 2.",
         ),
         Mistake(
             lambda nats: nats.flatten(1).sum(dim=1) / math.log(2),
@@ -104,7 +99,7 @@ bits_per_dim = Exercise(
 kl = Exercise(
     name="03.kl",
     task="Complete my_kl: the KL of two Gaussians with the same variance, entry by entry.",
-    solution=lambda mean_q, mean_p, var: Gaussian(mean_q, var).kl(Gaussian(mean_p, var)),
+    solution=lambda mean_q, mean_p, var: (mean_q - mean_p) ** 2 / (2 * var),
     cases=_pairs,
     tolerance=1e-5,
     mistakes=(
@@ -113,13 +108,14 @@ kl = Exercise(
             "You divide by the standard deviation. Eq. (8) has sigma squared: that is `var`.",
         ),
         Mistake(
+            lambda mean_q, mean_p, var: (mean_q - mean_p) ** 2 / (2 * var**2),
+            "You have squared the variance. `var` is sigma squared already: take it as it is.",
+        ),
+        Mistake(
             lambda mean_q, mean_p, var: (mean_q - mean_p) ** 2 / var,
             "Twice too much: the 2 of 1 / (2 sigma squared) is missing.",
         ),
-        Mistake(
-            lambda mean_q, mean_p, var: abs(mean_q - mean_p) / (2 * var),
-            "The distance of the means is not squared.",
-        ),
+        Mistake(lambda q, p, v: abs(q - p) / (2 * v), "The distance of the means is not squared."),
         Mistake(
             lambda mean_q, mean_p, var: (mean_q - mean_p) ** 2 / (2 * var) / math.log(2),
             "These are bits. The exercise asks for nats, as Gaussian.kl gives them.",
@@ -127,11 +123,10 @@ kl = Exercise(
     ),
 )
 
-
 weight = Exercise(
     name="03.weight",
     task="Complete my_weight so that it returns the factor of Eq. (12).",
-    solution=noise_weight,
+    solution=lambda c, var: c.beta**2 / (2 * var * c.alpha * (1 - c.alpha_bar)),
     cases=_steps,
     tolerance=1e-5,
     mistakes=(
@@ -156,6 +151,14 @@ weight = Exercise(
             "You divide by the standard deviation. `var` is sigma_t squared: take it as it is.",
         ),
         Mistake(
+            lambda c, var: c.beta**2 / (2 * var**2 * c.alpha * (1 - c.alpha_bar)),
+            "You have squared the variance. `var` is sigma_t squared already.",
+        ),
+        Mistake(
+            lambda c, var: c.beta**2 / (2 * var * (1 - c.alpha_bar)),
+            "alpha_t is missing below: the mean of Eq. (11) is divided by its root.",
+        ),
+        Mistake(
             lambda c, var: c.beta**2 / (var * c.alpha * (1 - c.alpha_bar)),
             "Twice too much: the 2 of 1 / (2 sigma squared) is missing.",
         ),
@@ -169,7 +172,7 @@ weight = Exercise(
 one_example = Exercise(
     name="03.one_example",
     task="Complete my_loss: build x_t, ask the network, return the mean of the squared errors.",
-    solution=_example(),
+    solution=_loss,
     cases=_examples,
     tolerance=1e-5,
     mistakes=(
@@ -179,9 +182,12 @@ one_example = Exercise(
             "mean, so that the number does not depend on the image's size.",
         ),
         Mistake(
-            _example(error=l1_loss),
-            "This is the mean of the absolute errors. Eq. (14) squares them.",
+            _example(error=lambda a, b: mse_loss(a, b, reduction="sum") / len(a)),
+            "You have averaged over the images, but summed over the pixels of each. Eq. (14) looks "
+            "like that; the library, like the paper's code, takes the mean over both.",
         ),
+        Mistake(_example(error=lambda a, b: mse_loss(a, b) ** 0.5), "Eq. (14) takes no root."),
+        Mistake(_example(error=l1_loss), "This is the mean of absolute errors. Eq. (14) squares."),
         Mistake(
             _example(lambda x_0, c, eps: c.alpha**0.5 * x_0 + (1 - c.alpha) ** 0.5 * eps),
             "Your x_t is one step from x_0: it uses alpha where Eq. (4) has alpha_bar.",
@@ -191,15 +197,10 @@ one_example = Exercise(
             "Your x_t has noise of standard deviation 1 - alpha_bar. Eq. (4) takes the root.",
         ),
         Mistake(
-            _example(
-                lambda x_0, c, eps: q_sample(x_0, c._replace(alpha_bar=c.alpha_bar_prev), eps)
-            ),
+            _example(lambda x_0, c, e: q_sample(x_0, c._replace(alpha_bar=c.alpha_bar_prev), e)),
             "Your x_t belongs to t - 1, one step too early: it uses alpha_bar_prev.",
         ),
-        Mistake(
-            _example(told=-1),
-            "Your x_t is right, but the network is told t - 1, not the t of the image.",
-        ),
+        Mistake(_example(told=-1), "Your x_t is right, but the network is told t - 1, not its t."),
         Mistake(
             _example(lambda x_0, c, eps: x_0),
             "The network was shown the clean x_0, where there is no noise. It must see x_t.",

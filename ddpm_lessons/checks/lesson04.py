@@ -1,22 +1,18 @@
 """Lesson 04, the U-Net: its exercises."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
-from ddpm_lessons.models.probe import receptive_field
-from ddpm_lessons.models.unet import ResBlock, sinusoids
-
-Layers = Sequence[tuple[int, int]]  # (kernel, stride)
 
 
-def _width(layers: Layers, *, start: int = 1, less: int = 1, early: bool = False) -> int:
-    """The receptive field, right as it stands, with one part exchanged for a wrong one."""
-    width, step = start, 1
+def _receptive_field(layers):
+    """Each layer adds kernel - 1 steps; a step is as long as the strides before it make it."""
+    width, step = 1, 1
     for kernel, stride in layers:
-        width += (kernel - less) * step * (stride if early else 1)
+        width += (kernel - 1) * step
         step *= stride
     return width
 
@@ -24,7 +20,7 @@ def _width(layers: Layers, *, start: int = 1, less: int = 1, early: bool = False
 width_seen = Exercise(
     name="04.width_seen",
     task="Complete my_receptive_field: a list of (kernel, stride) in, the width in pixels out.",
-    solution=receptive_field,
+    solution=_receptive_field,
     cases=lambda: [([(3, 1)] * 3,), ([(3, 1), (2, 2), (3, 1)],), ([(5, 3), (4, 2), (3, 2)],)],
     tolerance=0,
     mistakes=(
@@ -34,17 +30,18 @@ width_seen = Exercise(
             "one step to the side is two pixels.",
         ),
         Mistake(
-            lambda layers: _width(layers, less=0),
-            "You add the whole kernel. Its middle lies on a position that is seen already: only "
-            "kernel - 1 new ones come.",
+            lambda layers: _receptive_field([(kernel + 1, stride) for kernel, stride in layers]),
+            "You add the whole kernel. Its middle is seen already: only kernel - 1 new ones come.",
         ),
         Mistake(
-            lambda layers: _width(layers, early=True),
+            lambda layers: _receptive_field(
+                [((k - 1) * stride + 1, stride) for k, stride in layers]
+            ),
             "You multiply by a layer's stride before adding that layer. Its kernel still reads "
             "the finer grid; its stride counts for the layers after it.",
         ),
         Mistake(
-            lambda layers: _width(layers, start=0),
+            lambda layers: _receptive_field(layers) - 1,
             "One too few: before the first layer, a position sees one pixel, itself.",
         ),
     ),
@@ -59,8 +56,7 @@ size_back = Exercise(
     mistakes=(
         Mistake(
             lambda size, halvings: size,
-            "That is what one would wish for. It holds where no halving leaves a remainder; try "
-            "28 with three halvings by hand.",
+            "Only where no halving leaves a remainder. Try 28 with three halvings by hand.",
         ),
         Mistake(
             lambda size, halvings: -(-size // 2**halvings) * 2**halvings,
@@ -79,27 +75,18 @@ size_back = Exercise(
 )
 
 
-def _block_parameters(w_in: int, w_out: int, emb: int) -> int:
-    with torch.device("meta"):  # sizes without numbers: nothing is drawn
-        block = ResBlock(w_in, w_out, emb=emb, groups=1)
-    return sum(p.numel() for p in block.parameters())
+def _block_parameters(w_in, w_out, emb):
+    """Two norms, two 3x3 convolutions, the way in of the time, and a 1x1 shortcut if needed."""
+    norms = 2 * w_in + 2 * w_out
+    convolutions = (9 * w_in * w_out + w_out) + (9 * w_out * w_out + w_out)
+    time = emb * w_out + w_out
+    shortcut = w_in * w_out + w_out if w_in != w_out else 0
+    return norms + convolutions + time + shortcut
 
 
-def _count(
-    *,
-    bias: int = 1,
-    norms: int = 1,
-    time: int = 1,
-    shortcut: Callable[[int, int], int] = lambda w_in, w_out: w_in != w_out,
-) -> Callable[[int, int, int], int]:
-    """The parameters of a residual block, right as it stands, with one part exchanged."""
-
-    def count(w_in: int, w_out: int, emb: int) -> int:
-        convolutions = 9 * (w_in * w_out + w_out * w_out) + 2 * bias * w_out
-        rest = time * (emb * w_out + bias * w_out) + norms * 2 * (w_in + w_out)
-        return convolutions + rest + shortcut(w_in, w_out) * (w_in * w_out + bias * w_out)
-
-    return count
+def _less(part: Callable[[int, int, int], int]) -> Callable[[int, int, int], int]:
+    """The right count without this number, for the mistakes."""
+    return lambda w_in, w_out, emb: _block_parameters(w_in, w_out, emb) - part(w_in, w_out, emb)
 
 
 block_parameters = Exercise(
@@ -111,41 +98,49 @@ block_parameters = Exercise(
     tolerance=0,
     mistakes=(
         Mistake(
-            _count(bias=0),
-            "The biases are missing: one for each output channel of every convolution and of the "
-            "linear layer.",
+            _less(lambda w_in, w_out, emb: (3 + (w_in != w_out)) * w_out),
+            "The biases are missing: one for each output channel of every layer with weights.",
         ),
         Mistake(
-            _count(shortcut=lambda w_in, w_out: 0),
-            "Right where w_in = w_out. Otherwise the shortcut is a 1x1 convolution, with weights "
-            "of its own.",
+            _less(lambda w_in, w_out, emb: (w_in != w_out) * (w_in + 1) * w_out),
+            "Right where w_in = w_out. Otherwise the shortcut, a 1x1 convolution, counts too.",
         ),
         Mistake(
-            _count(shortcut=lambda w_in, w_out: 1),
+            _less(lambda w_in, w_out, emb: -(w_in == w_out) * (w_in + 1) * w_out),
             "You always count the shortcut's convolution. Where w_in = w_out it is the identity.",
         ),
         Mistake(
-            _count(time=0),
+            _less(lambda w_in, w_out, emb: (emb + 1) * w_out),
             "The timestep's way in is missing: a linear layer from emb to w_out.",
         ),
         Mistake(
-            _count(norms=0),
+            _less(lambda w_in, w_out, emb: 2 * (w_in + w_out)),
             "The two GroupNorms are missing: each has a scale and a shift for every channel.",
+        ),
+        Mistake(
+            _less(lambda w_in, w_out, emb: 2 * (w_in - w_out)),
+            "You give both norms w_out channels. The first one stands before any convolution.",
+        ),
+        Mistake(
+            _less(lambda w_in, w_out, emb: 9 * (w_out - w_in) * w_out),
+            "The second convolution takes what the first has made: w_out channels in, not w_in.",
         ),
     ),
 )
 
 
-def _embedding(
-    *,
-    less: int = 0,
-    share: int = 1,
-    turn: float = 1.0,
-    join: Callable[[Tensor], Tensor] = lambda a: torch.cat([a.sin(), a.cos()], dim=1),
-) -> Callable[[Tensor, int], Tensor]:
-    """Sinusoids of t, right as they stand, with one part exchanged for a wrong one."""
+def _embedding(t, width):
+    """The angles t / 10000^(k / half), a row for each t; first their sines, then their cosines."""
+    half = width // 2
+    frequencies = 10_000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+    angles = t[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
-    def embedding(t: Tensor, width: int) -> Tensor:
+
+def _sinusoids(less=0, share=1, turn=1.0, join=lambda a: torch.cat([a.sin(), a.cos()], dim=1)):
+    """The same, right as it stands, with one part exchanged for a wrong one."""
+
+    def embedding(t, width):
         half = width // 2
         k = torch.arange(half, dtype=torch.float64)
         frequencies = 10_000.0 ** (-k / (share * half - less))
@@ -163,7 +158,7 @@ def _by_rows(a: Tensor) -> Tensor:
 embedding = Exercise(
     name="04.embedding",
     task="Complete my_embedding: (B,) timesteps and an even width in, (B, width) sinusoids out.",
-    solution=sinusoids,
+    solution=_embedding,
     cases=lambda: [
         (torch.tensor([1, 2, 100, 1000]), 64),
         (torch.tensor([999]), 8),
@@ -172,36 +167,39 @@ embedding = Exercise(
     tolerance=1e-3,
     mistakes=(
         Mistake(
-            _embedding(less=1),
+            _sinusoids(less=1),
             "Your frequencies end exactly at 1/10000: you divide k by half - 1. Here it is k / "
             "half, which is also safe for a width of 2.",
         ),
         Mistake(
-            _embedding(share=2),
+            _sinusoids(share=-1),
+            "A sign: your frequencies rise from 1 to 10000. They should fall, to nearly 1/10000.",
+        ),
+        Mistake(
+            _sinusoids(share=2),
             "You divide k by the whole width, and the waves only become 100 times longer. The "
             "exponent runs over half of the vector: k / half.",
         ),
         Mistake(
-            _embedding(join=lambda a: torch.cat([a.cos(), a.sin()], dim=1)),
+            _sinusoids(join=lambda a: torch.cat([a.cos(), a.sin()], dim=1)),
             "All the numbers are right, but the cosines stand first. Here the sines do.",
         ),
         Mistake(
-            _embedding(join=lambda a: torch.stack([a.sin(), a.cos()], dim=2).flatten(1)),
-            "All the numbers are right, but sines and cosines alternate. Here all sines stand "
-            "first, then all cosines.",
+            _sinusoids(join=lambda a: torch.stack([a.sin(), a.cos()], dim=2).flatten(1)),
+            "All the numbers are right, but they alternate. Here all the sines stand first.",
         ),
         Mistake(
-            _embedding(join=_by_rows),
+            _sinusoids(join=_by_rows),
             "The sines and cosines alternate over the rows, that is over the images of the batch. "
             "Each row must hold both, for its own t.",
         ),
         Mistake(
-            _embedding(turn=1 / 1000),
+            _sinusoids(turn=1 / 1000),
             "You have divided t by 1000. Then even the fastest wave makes a sixth of a turn over "
             "the whole chain, and neighbours look alike: use t itself.",
         ),
         Mistake(
-            _embedding(turn=torch.pi / 180),
+            _sinusoids(turn=torch.pi / 180),
             "These are sines of degrees. torch.sin takes radians: leave the angle as it is.",
         ),
     ),
@@ -228,13 +226,17 @@ inject = Exercise(
             "and width. It only fits because this test has B = C = H = W.",
         ),
         Mistake(
+            lambda h, shift: h + shift[:, :, None],
+            "One axis is missing: torch lines shapes up from the right, so your images run along "
+            "the channels and your channels along the rows.",
+        ),
+        Mistake(
             lambda h, shift: h + shift[:, None, None, :],
             "Your shift runs along the width of the image. It belongs to the channels, axis 1.",
         ),
         Mistake(
             lambda h, shift: h * shift[:, :, None, None],
-            "The axes are right, but you multiply. This block adds. (Some networks do both, with "
-            "two numbers for each channel.)",
+            "The axes are right, but you multiply. This block adds. (Some networks do both.)",
         ),
         Mistake(
             lambda h, shift: h + shift.mean(dim=0)[None, :, None, None],

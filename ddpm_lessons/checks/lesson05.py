@@ -24,18 +24,25 @@ def _pixels(seed: int = 5) -> Iterable[tuple]:
         yield w, 0.05, LINEAR.at(t), x_0.clamp(-1, 1), eps
 
 
-def _step(
+def _step(w, lr, c, x_0, eps):
+    """Down the slope of the loss, the mean of (w x_t - eps) squared."""
+    x_t = q_sample(x_0, c, eps)
+    slope = (2 * (w * x_t - eps) * x_t).mean()
+    return w - lr * slope
+
+
+def _step_with(
     *,
     noisy: Callable = q_sample,
     slope: Callable = lambda error, x_t: (2 * error * x_t).mean(),
-    sign: float = -1.0,
-    seen: Callable = lambda x_0, x_t: x_t,
+    rate: Callable = lambda lr: -lr,
+    target: Callable = lambda x_0, eps: eps,
 ) -> Callable:
     """A gradient step, right as it stands, with one part exchanged for a wrong one."""
 
     def step(w: float, lr: float, c: Coefficients, x_0: Tensor, eps: Tensor) -> Tensor:
-        x_t = seen(x_0, noisy(x_0, c, eps))
-        return w + sign * lr * slope(w * x_t - eps, x_t)
+        x_t = noisy(x_0, c, eps)
+        return w + rate(lr) * slope(w * x_t - target(x_0, eps), x_t)
 
     return step
 
@@ -45,6 +52,12 @@ def _averages(seed: int = 5) -> Iterable[tuple]:
     generator = torch.Generator().manual_seed(seed)
     for n, decay in ((1, 0.999), (8, 0.999), (300, 0.99), (100_000, 0.9995)):
         yield (*torch.randn(3, 6, generator=generator, dtype=torch.float64), n, decay)
+
+
+def _ema(average, before, after, n, decay):
+    """The newest weights count 1 - d; in the first updates d is smaller than `decay`."""
+    d = min(decay, (1 + n) / (10 + n))
+    return d * average + (1 - d) * after
 
 
 def _average(
@@ -72,33 +85,41 @@ def _spreads() -> Iterable[tuple]:
 one_step = Exercise(
     name="05.one_step",
     task="Complete my_step: the weight w after one gradient step on the article's loss.",
-    solution=_step(),
+    solution=_step,
     cases=_pixels,
     tolerance=1e-6,
     mistakes=(
         Mistake(
-            _step(sign=1.0),
+            _step_with(rate=lambda lr: lr),
             "This climbs: the loss grows. The gradient points uphill, so subtract it.",
         ),
         Mistake(
-            _step(slope=lambda error, x_t: (error * x_t).mean()),
+            _step_with(rate=lambda lr: -1.0),
+            "The direction is right, but you go the whole slope. A step is lr times the slope.",
+        ),
+        Mistake(
+            _step_with(slope=lambda error, x_t: (error * x_t).mean()),
             "Half of the step: the derivative of a square brings down a 2.",
         ),
         Mistake(
-            _step(slope=lambda error, x_t: (2 * error * x_t).sum()),
+            _step_with(slope=lambda error, x_t: (2 * error * x_t).sum()),
             "You have summed over the pixels; the loss is a mean, and so is its derivative.",
         ),
         Mistake(
-            _step(slope=lambda error, x_t: (2 * error).mean()),
+            _step_with(slope=lambda error, x_t: (2 * error).mean()),
             "The chain rule has a second factor: by how much does the guess w * x_t move when w "
             "does?",
         ),
         Mistake(
-            _step(seen=lambda x_0, x_t: x_0),
+            _step_with(noisy=lambda x_0, c, eps: x_0),
             "The network was shown x_0. It must see x_t, the image with the noise in it.",
         ),
         Mistake(
-            _step(noisy=lambda x_0, c, eps: c.alpha_bar**0.5 * x_0 + (1 - c.alpha_bar) * eps),
+            _step_with(target=lambda x_0, eps: x_0),
+            "You compare the guess with x_0. The network of the article guesses the noise, eps.",
+        ),
+        Mistake(
+            _step_with(noisy=lambda x_0, c, eps: c.alpha_bar**0.5 * x_0 + (1 - c.alpha_bar) * eps),
             "Your x_t has noise of standard deviation 1 - alpha_bar. Eq. (4) takes the root; "
             "q_sample does it for you.",
         ),
@@ -108,7 +129,7 @@ one_step = Exercise(
 ema = Exercise(
     name="05.ema",
     task="Complete my_ema: the average of the weights after one more update than n.",
-    solution=_average(),
+    solution=_ema,
     cases=_averages,
     tolerance=1e-6,
     mistakes=(
@@ -116,6 +137,10 @@ ema = Exercise(
             _average(swapped=True),
             "The two shares are swapped: with d near 1 your average is nearly the newest weights, "
             "and it trembles as they do.",
+        ),
+        Mistake(
+            _average(factor=lambda n, decay: min(decay, (2 + n) / (11 + n))),
+            "You count this update too. n is how many there were before: (1 + n) / (10 + n).",
         ),
         Mistake(
             _average(stale=True),
@@ -191,6 +216,11 @@ images = Exercise(
         Mistake(
             lambda mean, std, share: (std / share) ** 2,
             "This makes the error equal to `share` itself. It should be that share of the mean.",
+        ),
+        Mistake(
+            lambda mean, std, share: (std / mean) ** 2 / share,
+            "Nearly: `share` stands inside the square too. For half the error you need four times "
+            "as many images.",
         ),
         Mistake(
             lambda mean, std, share: std**2 / (share * mean),

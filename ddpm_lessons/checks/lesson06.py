@@ -1,19 +1,17 @@
 """Lesson 06, sampling: its exercises."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
-from ddpm_lessons.posterior import estimate_x0, p_step, q_posterior
-from ddpm_lessons.schedule import Coefficients, NoiseSchedule, cosine_schedule
+from ddpm_lessons.checks.reverse import in_steps, sigma, tilde
+from ddpm_lessons.forward import predict_x0
+from ddpm_lessons.posterior import p_mean_from_eps, q_posterior
+from ddpm_lessons.schedule import Coefficients, cosine_schedule
 
 TEN = cosine_schedule(T=10)  # steps so large that no two formulas give the same numbers
-
-
-def _tilde(c: Coefficients) -> float:
-    return q_posterior(0.0, 0.0, c).var
 
 
 def _coefficients() -> Iterable[tuple]:
@@ -25,22 +23,28 @@ def _coefficients() -> Iterable[tuple]:
 sigmas = Exercise(
     name="06.sigmas",
     task="Complete my_sigmas so that it returns both standard deviations, sqrt(beta_t) first.",
-    solution=lambda c: (c.beta**0.5, _tilde(c) ** 0.5),
+    solution=lambda c: (
+        c.beta**0.5,
+        ((1 - c.alpha_bar_prev) / (1 - c.alpha_bar) * c.beta) ** 0.5,
+    ),
     cases=_coefficients,
     tolerance=1e-5,
     mistakes=(
         Mistake(
-            lambda c: (c.beta, _tilde(c)),
+            lambda c: (c.beta, tilde(c)),
             "These are the variances. What multiplies z is their square root.",
         ),
         Mistake(
-            lambda c: (_tilde(c) ** 0.5, c.beta**0.5),
+            lambda c: (c.beta**0.5, tilde(c)),
+            "The first is right. The second is still a variance: take its root too.",
+        ),
+        Mistake(
+            lambda c: (tilde(c) ** 0.5, c.beta**0.5),
             "Both are right and have changed places: the root of beta_t first.",
         ),
         Mistake(
             lambda c: (c.beta**0.5, c.beta**0.5),
-            "The first is right. The second is the posterior's: beta_t times a fraction that is "
-            "below 1.",
+            "The first is right. In the second beta_t is multiplied by a fraction below 1.",
         ),
         Mistake(
             lambda c: (c.beta**0.5, ((1 - c.alpha_bar_prev) * c.beta) ** 0.5),
@@ -48,13 +52,11 @@ sigmas = Exercise(
         ),
         Mistake(
             lambda c: (c.beta**0.5, ((1 - c.alpha_bar) / (1 - c.alpha_bar_prev) * c.beta) ** 0.5),
-            "The first is right. In the second the fraction is upside down: the posterior knows "
-            "more, so its sigma must be the smaller one.",
+            "The first is right. In the second the fraction is upside down: it must be below 1.",
         ),
         Mistake(
             lambda c: (c.beta**0.5, (1 - c.alpha_bar_prev) / (1 - c.alpha_bar) * c.beta**0.5),
-            "The first is right. In the second you take the root of beta_t only; the fraction "
-            "belongs under the root too.",
+            "The first is right. In the second the fraction belongs under the root too.",
         ),
     ),
 )
@@ -76,8 +78,7 @@ timesteps = Exercise(
         ),
         Mistake(
             lambda T=1000: range(T - 1, -1, -1),
-            "These are the rows of an array that counts from 0, as in the article's code. Here "
-            "t counts noise steps, from 1.",
+            "These are the rows of an array that counts from 0. Here t counts steps, from 1.",
         ),
         Mistake(
             lambda T=1000: range(T - 1, 0, -1),
@@ -107,47 +108,65 @@ def _pixels(seed: int = 6) -> Iterable[tuple]:
         yield x_t, TEN.at(t), eps, z
 
 
-def _clipped(
-    x_t: Tensor, c: Coefficients, eps: Tensor, z: Tensor, *, clip_x0: float | None = 1.0
-) -> Tensor:
-    p = p_step(x_t, c, eps, clip_x0=clip_x0).p
-    return p.mean + p.var**0.5 * z
+def _clipped_step(x_t, c, eps, z):
+    """Eq. (15), clipped, into Eq. (7); then noise of variance beta_t."""
+    x0_hat = predict_x0(x_t, c, eps).clamp(-1, 1)
+    return q_posterior(x0_hat, x_t, c).mean + c.beta**0.5 * z
+
+
+def _clip_with(low=-1, high=1, sigma=lambda c: c.beta**0.5, mean=q_posterior):
+    """The same step, right as it stands, with one part exchanged for a wrong one."""
+
+    def step(x_t, c, eps, z):
+        x0_hat = predict_x0(x_t, c, eps).clamp(low, high)
+        return mean(x0_hat, x_t, c)[0] + sigma(c) * z
+
+    return step
 
 
 clipped_step = Exercise(
     name="06.clipped_step",
     task="Complete my_clipped_step: clip x0_hat to [-1, 1], then Eq. (7) and the noise.",
-    solution=_clipped,
+    solution=_clipped_step,
     cases=_pixels,
     mistakes=(
         Mistake(
-            lambda x_t, c, eps, z: _clipped(x_t, c, eps, z, clip_x0=None),
+            _clip_with(low=-torch.inf, high=torch.inf),
             "This is the step without clipping. If you did clip: Eq. (11) does not know your "
             "clipped x0_hat, because it uses eps. Put x0_hat into Eq. (7).",
         ),
         Mistake(
-            lambda x_t, c, eps, z: _clipped(x_t, c, eps, z, clip_x0=None).clamp(-1, 1),
+            lambda *args: _clip_with(low=-torch.inf, high=torch.inf)(*args).clamp(-1, 1),
             "You clip x_{t-1}. That one is noisy on purpose and must be allowed to leave [-1, 1]; "
             "clip the clean image, x0_hat.",
         ),
         Mistake(
-            lambda x_t, c, eps, z: (
-                q_posterior(estimate_x0(x_t, c, eps).clamp(0, 1), x_t, c).mean + c.beta**0.5 * z
-            ),
+            lambda *args: _clipped_step(*args).clamp(-1, 1),
+            "You clip x0_hat, as you should, but x_{t-1} as well. That one is noisy on purpose.",
+        ),
+        Mistake(
+            _clip_with(low=0),
             "You clip to [0, 1]. Images are in [-1, 1] here: -1 is paper, 0 is a middle grey.",
         ),
         Mistake(
-            lambda x_t, c, eps, z: p_step(x_t, c, eps, clip_x0=1.0).p.mean,
+            _clip_with(sigma=lambda c: 0),
             "Your mean is right. The noise is missing: add sigma_t z.",
         ),
         Mistake(
-            lambda x_t, c, eps, z: p_step(x_t, c, eps, clip_x0=1.0).p.mean + c.beta * z,
+            _clip_with(sigma=lambda c: c.beta),
             "Your mean is right. The noise has standard deviation sqrt(beta_t), not beta_t.",
         ),
         Mistake(
-            lambda x_t, c, eps, z: estimate_x0(x_t, c, eps, clip_x0=1.0) + c.beta**0.5 * z,
-            "You jump to x0_hat itself. One step goes only a little way there: x0_hat and x_t "
-            "share the mean, Eq. (7).",
+            _clip_with(sigma=lambda c: tilde(c) ** 0.5),
+            "Your mean is right. Your sigma_t is the root of beta-tilde_t, not that of beta_t.",
+        ),
+        Mistake(
+            _clip_with(mean=lambda x0_hat, x_t, c: (x0_hat,)),
+            "You jump to x0_hat itself. In Eq. (7) x0_hat and x_t share the mean.",
+        ),
+        Mistake(
+            _clip_with(mean=lambda x0_hat, x_t, c: q_posterior(x_t, x0_hat, c)),
+            "x0_hat and x_t have changed places in Eq. (7): q_posterior(x_0, x_t, c).",
         ),
     ),
 )
@@ -169,21 +188,28 @@ def _chains(seed: int = 6) -> Iterable[tuple]:
         yield _network, schedule, x_T, z
 
 
-def _loop(
-    sigma: Callable = lambda c, t: c.beta**0.5 if t > 1 else 0.0,
-    *,
-    steps: Callable = lambda T: range(T, 0, -1),
-    told: Callable = lambda t, T: t,
-    mean: Callable = lambda x, c, eps: p_step(x, c, eps).p.mean,
-) -> Callable:
-    """The whole of Algorithm 2, right as it stands, with one part exchanged for a wrong one."""
+def _sampler(eps_model, schedule, x_T, z):
+    """Algorithm 2: from x_T down to x_0, with noise in every step but the last."""
+    x = x_T
+    for t in range(schedule.T, 0, -1):
+        c = schedule.at(t)
+        eps = eps_model(x, torch.full((len(x),), t))
+        x = (x - c.beta / (1 - c.alpha_bar) ** 0.5 * eps) / c.alpha**0.5
+        if t > 1:
+            x = x + c.beta**0.5 * z[t]
+    return x
 
-    def sample(eps_model: Callable, schedule: NoiseSchedule, x_T: Tensor, z: Tensor) -> Tensor:
+
+def _loop(sigma=sigma, *, steps=slice(None), told=0, noise=0, row=0, mean=p_mean_from_eps):
+    """The same loop, right as it stands, with one part exchanged for a wrong one."""
+
+    def sample(eps_model, schedule, x_T, z):
         x = x_T
-        for t in steps(schedule.T):
-            c = schedule.at(t)
-            eps = eps_model(x, torch.full((len(x),), told(t, schedule.T)))
-            x = mean(x, c, eps) + sigma(c, t) * z[t]
+        for t in range(schedule.T, 0, -1)[steps]:
+            bars = schedule.alpha_bars[t + row], schedule.alpha_bars[t + row - 1]
+            c = Coefficients(schedule.betas[t + row], schedule.alphas[t + row], *bars)
+            eps = eps_model(x, torch.full((len(x),), t + told))
+            x = mean(x, c, eps) + sigma(c, t) * z[t + noise]
         return x
 
     return sample
@@ -192,57 +218,29 @@ def _loop(
 sampler = Exercise(
     name="06.sampler",
     task="Complete my_sampler so that it returns x_0: Algorithm 2, with the noise that is given.",
-    solution=_loop(),
+    solution=_sampler,
     cases=_chains,
     mistakes=(
+        *in_steps(_loop),
+        Mistake(_loop(steps=slice(-1)), "Your chain stops at x_1: the step of t = 1 is missing."),
+        Mistake(_loop(steps=slice(None, None, -1)), "You walk upwards. Sampling begins at T."),
         Mistake(
-            _loop(lambda c, t: c.beta**0.5),
-            "All but the last step is right: at t = 1 the image is finished, and noise would only "
-            "be dirt on it.",
+            _loop(steps=slice(1)),
+            "Your chain makes one step, from T to T - 1. Does `return` stand inside the loop?",
         ),
         Mistake(
-            _loop(lambda c, t: c.beta if t > 1 else 0.0),
-            "Your noise has standard deviation beta_t. That is its variance: take the root.",
+            _loop(told=-1),
+            "The network is told t - 1. It was trained to be told the t of the image it sees.",
         ),
         Mistake(
-            _loop(lambda c, t: _tilde(c) ** 0.5),
-            "Your sigma_t is the root of beta-tilde_t. A good choice, but the exercise asks for "
-            "the article's, the root of beta_t.",
+            _loop(row=-1),
+            "Do you read the schedule's tables at t - 1? Here index t belongs to step t; at index "
+            "0, where nothing has happened yet, you divide by 0.",
         ),
+        Mistake(_loop(noise=-1), "In step t you use z[t - 1]. The noise of step t is z[t]."),
         Mistake(
-            _loop(lambda c, t: 0.0),
-            "You never add noise. Each step but the last ends with sigma_t z.",
-        ),
-        Mistake(
-            _loop(steps=lambda T: range(T, 1, -1)),
-            "Your chain stops at x_1: the step of t = 1 is missing.",
-        ),
-        Mistake(
-            _loop(steps=lambda T: range(1, T + 1)),
-            "Your loop walks upwards, from 1 to T. Sampling starts at T.",
-        ),
-        Mistake(
-            _loop(told=lambda t, T: t - 1),
-            "Your coefficients are right, but the network is told t - 1. It was trained to be "
-            "told the t of the image that it sees.",
-        ),
-        Mistake(
-            _loop(mean=lambda x, c, eps: x - c.beta / (1 - c.alpha_bar) ** 0.5 * eps),
-            "In the mean the division by the root of alpha_t is missing.",
-        ),
-        Mistake(
-            _loop(mean=lambda x, c, eps: (x - c.beta * eps) / c.alpha**0.5),
-            "In the mean, beta_t still has to be divided by the root of 1 - alpha_bar_t.",
-        ),
-        Mistake(
-            _loop(mean=lambda x, c, eps: (x - (1 - c.alpha_bar) ** 0.5 * eps) / c.alpha_bar**0.5),
-            "You jump to x0_hat in every step. Algorithm 2 takes away a little: Eq. (11).",
-        ),
-        Mistake(
-            _loop(
-                mean=lambda x, c, eps: (x + c.beta / (1 - c.alpha_bar) ** 0.5 * eps) / c.alpha**0.5
-            ),
-            "You add the predicted noise. On the way back it is taken away.",
+            _loop(mean=lambda x, c, eps: _clipped_step(x, c, eps, 0)),
+            "You clip x0_hat. That can help, but Algorithm 2 does not: Exercise 6.4 will.",
         ),
     ),
 )

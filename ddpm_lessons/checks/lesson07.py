@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
-from ddpm_lessons.evaluation import Moments, frechet_distance, nearest
 
 
 def _shares() -> Iterable[tuple]:
@@ -39,22 +38,22 @@ def _images(seed: int = 7) -> Iterable[tuple]:
         yield (2 * torch.rand(n, 1, 4, 4, generator=generator, dtype=torch.float64) - 1,)
 
 
-def _diagonal_frechet(mean_a: Tensor, var_a: Tensor, mean_b: Tensor, var_b: Tensor) -> Tensor:
-    a, b = Moments(mean_a, torch.diag(var_a)), Moments(mean_b, torch.diag(var_b))
-    return torch.tensor(frechet_distance(a, b), dtype=mean_a.dtype)
+def _frechet(mean_a, var_a, mean_b, var_b):
+    """Feature by feature: the means' distance squared, and how far the widths lie apart."""
+    spread = var_a + var_b - 2 * (var_a * var_b).sqrt()
+    return ((mean_a - mean_b) ** 2 + spread).sum()
 
 
 def _with_spread(spread: Callable[[Tensor, Tensor], Tensor]) -> Callable:
     """A distance with the right first part, and this one of the variances, feature by feature."""
-
-    def distance(mean_a: Tensor, var_a: Tensor, mean_b: Tensor, var_b: Tensor) -> Tensor:
-        return ((mean_a - mean_b) ** 2 + spread(var_a, var_b)).sum()
-
-    return distance
+    return lambda ma, va, mb, vb: ((ma - mb) ** 2 + spread(va, vb)).sum()
 
 
-def _nearest_other(images: Tensor) -> Tensor:
-    return nearest(images, images, k=2).distances[:, 1].to(images)  # the first is the image itself
+def _nearest_other(images):
+    """All distances, each image's own put out of the way, and of the others the smallest."""
+    rows = images.flatten(1)
+    distances = torch.cdist(rows, rows).fill_diagonal_(math.inf)
+    return distances.min(dim=1).values
 
 
 def _differences_of(images: Tensor) -> Tensor:
@@ -94,6 +93,10 @@ standard_error = Exercise(
             "again: where is the factor 1 - share?",
         ),
         Mistake(
+            lambda share, n: math.sqrt(share * (1 - share) / (n - 1)),
+            "n - 1 belongs to a spread that is estimated from draws. A share is divided by n.",
+        ),
+        Mistake(
             lambda share, n: 2 * math.sqrt(share * (1 - share) / n),
             "These are two standard errors, half of a 95 % interval. One is asked for.",
         ),
@@ -117,8 +120,7 @@ samples_needed = Exercise(
         ),
         Mistake(
             lambda share, difference: 4 * share * (1 - share) / difference,
-            "The difference must be squared: for half the difference you need four times as many "
-            "images, not twice.",
+            "The difference must be squared: half of it needs four times as many images.",
         ),
         Mistake(
             lambda share, difference: 2 * math.sqrt(share * (1 - share)) / difference,
@@ -130,13 +132,12 @@ samples_needed = Exercise(
 diagonal_frechet = Exercise(
     name="07.diagonal_frechet",
     task="Complete my_frechet: means and variances (d,) of two Gaussians in, a number out.",
-    solution=_diagonal_frechet,
+    solution=_frechet,
     cases=_diagonals,
     mistakes=(
         Mistake(
             _with_spread(lambda va, vb: (va - vb) ** 2),
-            "You subtract the variances. The formula compares standard deviations: take the roots "
-            "first.",
+            "You subtract the variances. The formula compares standard deviations: take roots.",
         ),
         Mistake(
             _with_spread(lambda va, vb: va + vb),
@@ -168,8 +169,7 @@ diagonal_frechet = Exercise(
         ),
         Mistake(
             lambda ma, va, mb, vb: ((ma - mb) ** 2 + (va.sqrt() - vb.sqrt()) ** 2).sum().sqrt(),
-            "This is the root of the distance. Its name says distance, but by custom the square "
-            "is reported.",
+            "This is the root. The name says distance, but by custom the square is reported.",
         ),
     ),
 )
@@ -182,8 +182,13 @@ nearest_other = Exercise(
     mistakes=(
         Mistake(
             lambda x: _differences_of(x).norm(dim=2).min(dim=1).values,
-            "All zeros: each image has found itself. Leave it out, for instance by putting "
-            "infinity on the diagonal.",
+            "All zeros: each image has found itself. Put infinity on the diagonal, for instance.",
+        ),
+        Mistake(
+            lambda x: (
+                torch.cdist(x.flatten(1), x.flatten(1)).fill_diagonal_(math.inf).argmin(dim=1)
+            ),
+            "These are the neighbours' numbers, as argmin gives them. Asked is how far they are.",
         ),
         Mistake(
             lambda x: _differences_of(x).norm(dim=2).sum(dim=1) / (len(x) - 1),
@@ -192,8 +197,7 @@ nearest_other = Exercise(
         ),
         Mistake(
             lambda x: _differences_of(x).norm(dim=2).mean(dim=1),
-            "This is the mean distance, and the image itself is in it. Take the smallest of the "
-            "others.",
+            "This is the mean distance, the image itself included. Take the smallest of others.",
         ),
         Mistake(
             lambda x: _least_other(_differences_of(x).abs().sum(dim=2)),
@@ -206,8 +210,7 @@ nearest_other = Exercise(
         ),
         Mistake(
             lambda x: _least_other(_differences_of(x).square().mean(dim=2).sqrt()),
-            "This is the root of the MEAN square over the pixels. The Euclidean distance sums "
-            "them.",
+            "This is the root of the MEAN square. The Euclidean distance sums over the pixels.",
         ),
     ),
 )

@@ -5,9 +5,7 @@ from collections.abc import Iterable
 import torch
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
-from ddpm_lessons.flow import flow_jump
 from ddpm_lessons.schedule import Coefficients, linear_schedule
-from ddpm_lessons.score import score_from_eps
 
 LINEAR = linear_schedule()
 
@@ -41,10 +39,17 @@ def _sigma(alpha_bar: float) -> float:
     return ((1 - alpha_bar) / alpha_bar) ** 0.5
 
 
+def _jump(x, eps, alpha_bar, alpha_bar_to):
+    """To y and sigma, one straight piece with the slope eps, and back to x."""
+    y = x / alpha_bar**0.5
+    y_to = y + (_sigma(alpha_bar_to) - _sigma(alpha_bar)) * eps
+    return alpha_bar_to**0.5 * y_to
+
+
 score = Exercise(
     name="08.score",
     task="Complete my_score: the score that a noise prediction stands for.",
-    solution=score_from_eps,
+    solution=lambda eps, c: -eps / (1 - c.alpha_bar) ** 0.5,
     cases=_predictions,
     tolerance=1e-5,
     mistakes=(
@@ -113,9 +118,7 @@ langevin_step = Exercise(
 jump = Exercise(
     name="08.jump",
     task="Complete my_jump: to y and sigma, one straight piece, and back to x.",
-    solution=lambda x, eps, alpha_bar, alpha_bar_to: flow_jump(
-        x, eps, alpha_bar=alpha_bar, alpha_bar_to=alpha_bar_to
-    ),
+    solution=_jump,
     cases=_jumps,
     tolerance=1e-5,
     mistakes=(
@@ -124,6 +127,20 @@ jump = Exercise(
                 x / alpha_bar**0.5 + (_sigma(alpha_bar_to) - _sigma(alpha_bar)) * eps
             ),
             "This is y at the end of the piece. Multiply by sqrt(alpha_bar_to) to be back at x.",
+        ),
+        Mistake(
+            lambda x, eps, alpha_bar, alpha_bar_to: (
+                x + alpha_bar**0.5 * (_sigma(alpha_bar_to) - _sigma(alpha_bar)) * eps
+            ),
+            "You return to x by the root of alpha_bar, where the piece began. At its end the root "
+            "of alpha_bar_to belongs.",
+        ),
+        Mistake(
+            lambda x, eps, alpha_bar, alpha_bar_to: (
+                alpha_bar_to**0.5
+                * (x / alpha_bar**0.5 + (_sigma(alpha_bar_to) ** 2 - _sigma(alpha_bar) ** 2) * eps)
+            ),
+            "Your sigma has no root: (1 - alpha_bar) / alpha_bar is the variance of y's noise.",
         ),
         Mistake(
             lambda x, eps, alpha_bar, alpha_bar_to: (

@@ -1,13 +1,11 @@
 """Lesson 09, faster sampling: its exercises."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
-from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
-from ddpm_lessons.flow import slerp as slerp_images
 from ddpm_lessons.forward import predict_eps
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 
@@ -25,61 +23,62 @@ def _jumps(seed: int = 9) -> Iterable[tuple]:
         yield x_t, x0_hat, c, 0.6 * (1 - c.alpha_bar_prev) ** 0.5, z
 
 
-def _jump(
-    signal: Callable = lambda c: c.alpha_bar_prev**0.5,
-    old: Callable = lambda c, sigma: (1 - c.alpha_bar_prev - sigma**2) ** 0.5,
-    fresh: Callable = lambda c, sigma: sigma,
-) -> Callable:
-    """The jump, right as it stands, with one of its three amplitudes exchanged for a wrong one."""
+def _jump(x_t, x0_hat, c, sigma, z):
+    """At s: the signal, the noise that is in x_t already, and fresh noise."""
+    eps = predict_eps(x_t, c, x0_hat)
+    old = (1 - c.alpha_bar_prev - sigma**2) ** 0.5
+    return c.alpha_bar_prev**0.5 * x0_hat + old * eps + sigma * z
 
-    def jumped(x_t: Tensor, x0_hat: Tensor, c: Coefficients, sigma: float, z: Tensor) -> Tensor:
-        eps = predict_eps(x_t, c, x0_hat)
-        return signal(c) * x0_hat + old(c, sigma) * eps + fresh(c, sigma) * z
 
-    return jumped
+def _jump_with(
+    old=lambda c, sigma: (1 - c.alpha_bar_prev - sigma**2) ** 0.5,
+    fresh=lambda sigma: sigma,
+    eps=predict_eps,
+):
+    """The same jump, right as it stands, with one part exchanged for a wrong one."""
+    return lambda x_t, x0_hat, c, sigma, z: (
+        c.alpha_bar_prev**0.5 * x0_hat + old(c, sigma) * eps(x_t, c, x0_hat) + fresh(sigma) * z
+    )
 
 
 jump = Exercise(
     name="09.jump",
     task="Complete my_jump: x_s from x0_hat, the noise already in x_t, and the fresh noise z.",
-    solution=_jump(),
+    solution=_jump,
     cases=_jumps,
     mistakes=(
         Mistake(
-            _jump(old=lambda c, sigma: (1 - c.alpha_bar_prev) ** 0.5),
+            _jump_with(old=lambda c, sigma: (1 - c.alpha_bar_prev) ** 0.5),
             "The fresh noise comes on top of a full share of the old one: the variance would be "
             "1 - alpha_bar_s + sigma^2. Make room for it under the root.",
         ),
         Mistake(
-            _jump(old=lambda c, sigma: 1 - c.alpha_bar_prev - sigma**2),
+            _jump_with(old=lambda c, sigma: 1 - c.alpha_bar_prev - sigma**2),
             "1 - alpha_bar_s - sigma^2 is a variance. What multiplies eps is its root.",
         ),
         Mistake(
-            _jump(old=lambda c, sigma: (1 - c.alpha_bar_prev) ** 0.5 - sigma),
+            _jump_with(old=lambda c, sigma: (1 - c.alpha_bar_prev - sigma) ** 0.5),
+            "Under the root stand variances: sigma^2, not sigma. Yours may fall below 0.",
+        ),
+        Mistake(
+            _jump_with(old=lambda c, sigma: sigma),
+            "What multiplies the old noise is not sigma, but the root of what sigma^2 leaves.",
+        ),
+        Mistake(
+            _jump_with(old=lambda c, sigma: (1 - c.alpha_bar_prev) ** 0.5 - sigma),
             "You subtract standard deviations. Variances add up, so subtract under the root.",
         ),
+        Mistake(_jump_with(fresh=lambda sigma: sigma**2), "z is multiplied by sigma as it is."),
+        Mistake(_jump_with(fresh=lambda sigma: 0), "The fresh noise is missing: add sigma z."),
         Mistake(
-            _jump(fresh=lambda c, sigma: sigma**2),
-            "sigma is a standard deviation already: it multiplies z as it is.",
-        ),
-        Mistake(
-            _jump(fresh=lambda c, sigma: 0.0),
-            "The fresh noise is missing: add sigma z.",
-        ),
-        Mistake(
-            _jump(
-                signal=lambda c: c.alpha_bar**0.5,
-                old=lambda c, sigma: (1 - c.alpha_bar - sigma**2) ** 0.5,
+            lambda x, x0, c, sigma, z: _jump(
+                x, x0, c._replace(alpha_bar_prev=c.alpha_bar), sigma, z
             ),
             "You stay at t: alpha_bar belongs to x_t. The jump ends at s, and c.alpha_bar_prev is "
             "the alpha_bar there.",
         ),
         Mistake(
-            lambda x_t, x0_hat, c, sigma, z: (
-                c.alpha_bar_prev**0.5 * x0_hat
-                + (1 - c.alpha_bar_prev - sigma**2) ** 0.5 * x_t
-                + sigma * z
-            ),
+            _jump_with(eps=lambda x_t, c, x0_hat: x_t),
             "You take x_t for its noise. Take the signal out first: (x_t - sqrt(alpha_bar_t) "
             "x0_hat) / sqrt(1 - alpha_bar_t).",
         ),
@@ -87,7 +86,8 @@ jump = Exercise(
 )
 
 
-def _even(T: int, steps: int) -> list[int]:
+def _even(T, steps):
+    """From T down by gaps of one length; there is one gap less than there are points."""
     return [T - i * (T - 1) // (steps - 1) for i in range(steps)]
 
 
@@ -136,6 +136,10 @@ order = Exercise(
             "it: 4 = 2^2 has order 2.",
         ),
         Mistake(
+            lambda error, error_of_twice: math.log2(error) / math.log2(error_of_twice),
+            "A quotient of logarithms is not the logarithm of the quotient: divide first.",
+        ),
+        Mistake(
             lambda error, error_of_twice: math.log(error / error_of_twice),
             "math.log has base e. The steps have doubled, so the base is 2.",
         ),
@@ -173,20 +177,15 @@ ahead = Exercise(
     mistakes=(
         Mistake(
             lambda x0_hat, x0_before, h, h_before: x0_hat + h / h_before * (x0_hat - x0_before),
-            "This is x0_hat at the end of the jump. Its mean over the jump is that of the middle: "
-            "half as far.",
+            "This is x0_hat at the end of the jump. Asked is that of the middle: half as far.",
         ),
         Mistake(
-            lambda x0_hat, x0_before, h, h_before: (
-                x0_hat + h_before / (2 * h) * (x0_hat - x0_before)
-            ),
+            lambda new, old, h, h_before: new + h_before / (2 * h) * (new - old),
             "Your two lengths have changed places: over h_before it changed by the difference, so "
             "over h / 2 it changes by h / (2 h_before) of it.",
         ),
         Mistake(
-            lambda x0_hat, x0_before, h, h_before: (
-                x0_hat - h / (2 * h_before) * (x0_hat - x0_before)
-            ),
+            lambda new, old, h, h_before: new - h / (2 * h_before) * (new - old),
             "You go back to where it was. The line is to be continued.",
         ),
         Mistake(
@@ -206,49 +205,44 @@ def _pairs(seed: int = 9) -> Iterable[tuple]:
         yield x, 0.6 * x + noise, share
 
 
-def _cosine(x: Tensor, y: Tensor) -> Tensor:
-    return x @ y / (x.norm() * y.norm())
+def _arc(x, y, share, angle):
+    return torch.sin((1 - share) * angle) * x + torch.sin(share * angle) * y
 
 
-def _arc(x: Tensor, y: Tensor, share: float, *, cos: Callable) -> Tensor:
-    angle = torch.acos(cos(x, y))
-    return (torch.sin((1 - share) * angle) * x + torch.sin(share * angle) * y) / torch.sin(angle)
+def _slerp(x, y, share):
+    """x counts by the sine of the angle to y that is left, y by the sine of the one gone."""
+    angle = torch.acos(x @ y / (x.norm() * y.norm()))
+    return _arc(x, y, share, angle) / torch.sin(angle)
 
 
 slerp = Exercise(
     name="09.slerp",
     task="Complete my_slerp: the point at `share` of the arc from x to y.",
-    solution=lambda x, y, share: slerp_images(x[None], y[None], share)[0],
+    solution=_slerp,
     cases=_pairs,
     mistakes=(
         Mistake(
             lambda x, y, share: (1 - share) * x + share * y,
-            "This is the straight line, which passes inside the sphere: in the middle the noise "
-            "is too quiet.",
+            "This is the straight line. It passes inside the sphere, where noise is too quiet.",
+        ),
+        Mistake(lambda x, y, s: _slerp(y, x, s), "You walk from y to x: share 0 must give x."),
+        Mistake(
+            lambda x, y, share: _arc(x, y, share, torch.tensor(math.pi / 2)),
+            "Right for a right angle, and noise is nearly at one; in general, measure the angle.",
         ),
         Mistake(
-            lambda x, y, share: _arc(y, x, share, cos=_cosine),
-            "You walk from y to x: a share of 0 must give x.",
+            lambda x, y, share: _slerp(x / x.norm(), y / y.norm(), share),
+            "You mix the unit vectors. The norms are for the angle alone: mix x and y themselves.",
         ),
         Mistake(
-            lambda x, y, share: (
-                math.cos(share * math.pi / 2) * x + math.sin(share * math.pi / 2) * y
-            ),
-            "Right for a right angle. Two draws of noise are nearly at one; in general the angle "
-            "must be measured.",
-        ),
-        Mistake(
-            lambda x, y, share: _arc(x, y, share, cos=lambda x, y: x @ y),
+            lambda x, y, share: _arc(x, y, share, torch.acos(x @ y)) / torch.sin(torch.acos(x @ y)),
             "The cosine of the angle is x . y divided by both norms.",
         ),
         Mistake(
-            lambda x, y, share: (
-                _arc(x, y, share, cos=_cosine) * torch.sin(torch.acos(_cosine(x, y)))
-            ),
+            lambda x, y, share: _arc(x, y, share, torch.acos(x @ y / x.norm() / y.norm())),
             "The division by sin(theta) is missing: a share of 0 would not give x.",
         ),
     ),
 )
-
 
 EXERCISES = by_name(jump, grid, order, ahead, slerp)

@@ -7,7 +7,6 @@ import torch
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
 from ddpm_lessons.guidance import NO_LABEL
 from ddpm_lessons.schedule import Coefficients, linear_schedule
-from ddpm_lessons.score import eps_from_score
 
 LINEAR = linear_schedule()
 
@@ -88,11 +87,11 @@ variance = Exercise(
 by_slope = Exercise(
     name="10.by_slope",
     task="Complete my_eps: the noise prediction that a classifier's slope makes of eps.",
-    solution=lambda eps, slope, c, weight: eps + weight * eps_from_score(slope, c),
+    solution=lambda eps, slope, c, weight: eps - weight * (1 - c.alpha_bar) ** 0.5 * slope,
     cases=_slopes,
     mistakes=(
         Mistake(
-            lambda eps, slope, c, weight: eps - weight * eps_from_score(slope, c),
+            lambda eps, slope, c, weight: eps + weight * (1 - c.alpha_bar) ** 0.5 * slope,
             "The sign is turned round: eps points away from the images, the slope towards the "
             "label. This chain would flee from what you asked for.",
         ),
@@ -106,16 +105,25 @@ by_slope = Exercise(
             "The root is missing: 1 - alpha_bar is the variance of the noise.",
         ),
         Mistake(
+            lambda eps, slope, c, weight: eps - weight * c.alpha_bar**0.5 * slope,
+            "sqrt(alpha_bar) is the amplitude of the signal. A slope becomes a noise by the other "
+            "one, sqrt(1 - alpha_bar).",
+        ),
+        Mistake(
             lambda eps, slope, c, weight: eps - weight * slope / (1 - c.alpha_bar) ** 0.5,
             "That factor leads from a noise to a score. You need the way back.",
         ),
         Mistake(
-            lambda eps, slope, c, weight: weight * (eps + eps_from_score(slope, c)),
+            lambda eps, slope, c, weight: eps - weight * (1 - c.alpha) ** 0.5 * slope,
+            "You use alpha, the noise of one step. x_t has that of all t steps: alpha_bar.",
+        ),
+        Mistake(
+            lambda eps, slope, c, weight: weight * (eps - (1 - c.alpha_bar) ** 0.5 * slope),
             "The weight belongs to the slope alone. Now eps is scaled too, and with it the noise "
             "that every step removes.",
         ),
         Mistake(
-            lambda eps, slope, c, weight: eps + weight * (eps_from_score(slope, c) - eps),
+            lambda eps, slope, c, weight: eps - weight * ((1 - c.alpha_bar) ** 0.5 * slope + eps),
             "The slope is already a difference of two scores, by Bayes. Do not subtract eps again.",
         ),
     ),
@@ -136,6 +144,11 @@ hide = Exercise(
             lambda labels, u, share: labels.masked_fill(u < share, 0),
             "Hidden labels must not become 0, as they do when multiplied by a mask: that is the "
             "digit zero. The network would learn that a zero may be anything.",
+        ),
+        Mistake(
+            lambda labels, u, share: labels.masked_fill(u < share, 10),
+            "The right ones are hidden, but as 10. Some programs count no label as an eleventh "
+            "class; here it is -1.",
         ),
         Mistake(
             lambda labels, u, share: torch.full_like(labels, NO_LABEL) if u[0] < share else labels,
@@ -163,6 +176,10 @@ guided = Exercise(
             lambda told, free, weight: told + weight * (free - told),
             "The two answers are exchanged: a weight of 1 now ignores the label, and more flees "
             "from it.",
+        ),
+        Mistake(
+            lambda told, free, weight: free - weight * (told - free),
+            "A sign: this begins at the answer without the label, and then flees from the label.",
         ),
         Mistake(
             lambda told, free, weight: free + weight * told,

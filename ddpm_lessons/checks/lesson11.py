@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import torch
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
-from ddpm_lessons.gaussian import Gaussian
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 
 LINEAR = linear_schedule()
@@ -49,16 +48,13 @@ def _levels() -> Iterable[tuple]:
 kl = Exercise(
     name="11.kl",
     task="Complete my_kl: KL(N(mean, var) || N(0, 1)) for each latent, in nats.",
-    solution=lambda mean, var: Gaussian(mean, var).kl(
-        Gaussian(torch.zeros_like(mean), torch.ones_like(var))
-    ),
+    solution=lambda mean, var: (mean**2 + var - 1 - var.log()) / 2,
     cases=_bells,
     tolerance=1e-5,
     mistakes=(
         Mistake(
             lambda mean, var: mean**2 + var - 1 - var.log(),
-            "Twice too much: the half in front of the bracket is missing. It comes from the "
-            "exponent of the bell.",
+            "Twice too much: the half is missing that comes from the exponent of the bell.",
         ),
         Mistake(
             lambda mean, var: 0.5 * (mean**2 + var - 1 + var.log()),
@@ -70,15 +66,17 @@ kl = Exercise(
             "The 1 is missing: a latent that is N(0, 1) already says nothing, and must cost 0.",
         ),
         Mistake(
-            lambda mean, var: Gaussian(torch.zeros_like(mean), torch.ones_like(var)).kl(
-                Gaussian(mean, var)
-            ),
+            lambda mean, var: 0.5 * ((1 + mean**2) / var - 1 + var.log()),
             "You have KL(N(0, 1) || q), the two turned round. The average is over q: what is "
             "drawn in training is drawn from q.",
         ),
         Mistake(
             lambda mean, var: 0.5 * (mean**2 + var.sqrt() - 1 - var.sqrt().log()),
             "var is a variance already: take no root of it.",
+        ),
+        Mistake(
+            lambda mean, var: 0.5 * (mean**2 + var**2 - 1 - 2 * var.log()),
+            "var is a variance already: do not square it.",
         ),
         Mistake(
             lambda mean, var: (0.5 * (mean**2 + var - 1 - var.log())).sum(),
@@ -116,6 +114,10 @@ draw = Exercise(
             lambda mean, log_var, z: (mean + z) * (log_var / 2).exp(),
             "The bracket is wrong: only the noise is scaled, not the mean.",
         ),
+        Mistake(
+            lambda mean, log_var, z: (log_var / 2).exp() * z,
+            "Your noise is right. The mean, around which it lies, is missing.",
+        ),
     ),
 )
 
@@ -131,13 +133,16 @@ there_and_back = Exercise(
             "There twice, and never back. The decoder would get latents that are scaled again.",
         ),
         Mistake(
+            lambda code, drawn, shift, scale: (drawn * scale + shift, (code - shift) / scale),
+            "Both are right and have changed places: first what is learnt, then what is decoded.",
+        ),
+        Mistake(
             lambda code, drawn, shift, scale: ((code - shift) / scale, drawn),
             "The decoder has learnt latents in their own size: undo the scaling for it.",
         ),
         Mistake(
             lambda code, drawn, shift, scale: ((code - shift) / scale, (drawn + shift) * scale),
-            "The order on the way back: what was done last has to be undone first. Multiply, "
-            "then shift.",
+            "The way back undoes first what was done last: multiply, then shift.",
         ),
         Mistake(
             lambda code, drawn, shift, scale: (code / scale - shift, (drawn + shift) * scale),
@@ -175,6 +180,10 @@ signal_to_noise = Exercise(
         Mistake(
             lambda c, std: std * (c.alpha_bar / (1 - c.alpha_bar)) ** 0.5,
             "A right ratio, but of amplitudes. Square it: variances are asked for.",
+        ),
+        Mistake(
+            lambda c, std: std**2 * (c.alpha_bar / (1 - c.alpha_bar)) ** 0.5,
+            "alpha_bar and 1 - alpha_bar are variances already: take no root of them.",
         ),
         Mistake(
             lambda c, std: (1 - c.alpha_bar) / (std**2 * c.alpha_bar),

@@ -1,13 +1,12 @@
 """Lesson 12, the case study: its exercises."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
-from ddpm_lessons.inverse import noise_timestep, shrink
-from ddpm_lessons.schedule import NoiseSchedule, linear_schedule
+from ddpm_lessons.schedule import linear_schedule
 
 LINEAR = linear_schedule()
 
@@ -31,7 +30,7 @@ def _corners(y: Tensor, factor: int) -> Tensor:
 adjoint = Exercise(
     name="12.adjoint",
     task="Complete my_adjoint: A^T y, where A takes the means of factor x factor pixels.",
-    solution=lambda y, factor: shrink(factor).adjoint(y),
+    solution=lambda y, factor: _enlarged(y, factor) / factor**2,
     cases=_small_copies,
     mistakes=(
         Mistake(
@@ -45,8 +44,7 @@ adjoint = Exercise(
         ),
         Mistake(
             lambda y, factor: y.repeat(1, 1, factor, factor) / factor**2,
-            "You have laid copies of the whole small image side by side. Each of its numbers "
-            "belongs to one block: repeat_interleave, not repeat.",
+            "You have laid copies of the image side by side. Take repeat_interleave, not repeat.",
         ),
         Mistake(
             lambda y, factor: _corners(y, factor) / factor**2,
@@ -61,38 +59,44 @@ def _bells() -> Iterable[tuple]:
     yield from ((0.0, 0.25, 0.6, 0.5), (0.3, 0.04, -0.5, 0.4), (-1.0, 2.0, 0.5, 0.3))
 
 
-def _posterior(
-    trust: Callable = lambda var, noise_std: var / (var + noise_std**2),
-    left: Callable = lambda var, noise_std: var * noise_std**2 / (var + noise_std**2),
-) -> Callable:
-    """The posterior, right as it stands, with one of its two parts exchanged for a wrong one."""
-
-    def found(mean: float, var: float, y: float, noise_std: float) -> tuple:
-        return mean + trust(var, noise_std) * (y - mean), left(var, noise_std)
-
-    return found
+def _posterior(mean, var, y, noise_std):
+    """The mean moves by the trust towards y; the variance loses as large a share."""
+    trust = var / (var + noise_std**2)
+    return mean + trust * (y - mean), (1 - trust) * var
 
 
 posterior = Exercise(
     name="12.posterior",
     task="Complete my_posterior: the mean and the variance of p(x | y).",
-    solution=_posterior(),
+    solution=_posterior,
     cases=_bells,
     mistakes=(
         Mistake(
-            _posterior(trust=lambda var, noise_std: noise_std**2 / (var + noise_std**2)),
+            lambda m, v, y, s: (m + s**2 / (v + s**2) * (y - m), _posterior(m, v, y, s)[1]),
             "The trust is turned round: the noisier y is, the less it should move the mean.",
         ),
         Mistake(
-            lambda mean, var, y, noise_std: _posterior()(mean, var, y, noise_std**0.5),
+            lambda m, v, y, s: (m + v**0.5 / (v**0.5 + s) * (y - m), _posterior(m, v, y, s)[1]),
+            "Your variance is right. The trust compares variances, not standard deviations.",
+        ),
+        Mistake(
+            lambda m, v, y, s: _posterior(m, v, y, s**0.5),
             "noise_std is a standard deviation: square it before it meets var.",
         ),
         Mistake(
-            _posterior(left=lambda var, noise_std: var + noise_std**2),
+            lambda m, v, y, s: (_posterior(m, v, y, s)[0], v + s**2),
             "Your variance is that of y. Knowing y must leave less variance than before, not more.",
         ),
         Mistake(
-            lambda mean, var, y, noise_std: (y, noise_std**2),
+            lambda m, v, y, s: (_posterior(m, v, y, s)[0], _posterior(m, v, y, s)[1] ** 0.5),
+            "Your mean is right. Your second number is the standard deviation: no root was asked.",
+        ),
+        Mistake(
+            lambda m, v, y, s: (_posterior(m, v, y, s)[0], 1 / v + 1 / s**2),
+            "Your mean is right. Your second number is the precision: the variance is its inverse.",
+        ),
+        Mistake(
+            lambda m, v, y, s: (y, s**2),
             "This is the likelihood alone: you believe y and have forgotten the prior.",
         ),
     ),
@@ -108,39 +112,36 @@ def _levels(seed: int = 12) -> Iterable[tuple]:
         yield y, noise_std, alpha_bar, z
 
 
-def _known(
-    signal: Callable = lambda bar: bar**0.5,
-    noise: Callable = lambda bar, noise_std: (1 - bar - bar * noise_std**2) ** 0.5,
-) -> Callable:
-    """What replaces the measured part, with one of its two amplitudes exchanged."""
-
-    def replaced(y: Tensor, noise_std: float, alpha_bar: float, z: Tensor) -> Tensor:
-        return signal(alpha_bar) * y + noise(alpha_bar, noise_std) * z
-
-    return replaced
+def _known(y, noise_std, alpha_bar, z):
+    """y scaled as x_t is, and as much fresh noise as is missing then."""
+    missing = 1 - alpha_bar - alpha_bar * noise_std**2
+    return alpha_bar**0.5 * y + missing**0.5 * z
 
 
 known = Exercise(
     name="12.known",
     task="Complete my_known: y, made as noisy as x_t is.",
-    solution=_known(),
+    solution=_known,
     cases=_levels,
     mistakes=(
         Mistake(
-            _known(noise=lambda bar, noise_std: (1 - bar) ** 0.5),
-            "Too noisy: y has brought noise along already. Take its variance, as it is after the "
-            "scaling, off under the root.",
+            lambda y, std, bar, z: bar**0.5 * y + (1 - bar) ** 0.5 * z,
+            "Too noisy: y has brought noise along. Under the root, take off what it has, scaled.",
         ),
         Mistake(
-            _known(noise=lambda bar, noise_std: (1 - bar - noise_std**2) ** 0.5),
+            lambda y, std, bar, z: bar**0.5 * y + (1 - bar - std**2) ** 0.5 * z,
             "The noise of y is scaled together with y: its variance is alpha_bar noise_std^2.",
         ),
         Mistake(
-            _known(signal=lambda bar: 1.0),
+            lambda y, std, bar, z: y + (1 - bar - bar * std**2) ** 0.5 * z,
             "x_t holds sqrt(alpha_bar) x_0, so y must be scaled likewise.",
         ),
         Mistake(
-            _known(noise=lambda bar, noise_std: 1 - bar - bar * noise_std**2),
+            lambda y, std, bar, z: bar**0.5 * y + (1 - bar - bar * std) ** 0.5 * z,
+            "noise_std is a standard deviation: square it before it meets other variances.",
+        ),
+        Mistake(
+            lambda y, std, bar, z: bar**0.5 * y + (1 - bar - bar * std**2) * z,
             "This is the variance that is missing. What multiplies z is its root.",
         ),
     ),
@@ -174,8 +175,15 @@ certainty = Exercise(
         ),
         Mistake(
             lambda votes: _shares(votes).min(),
-            "The weakest digit is a bound: the number cannot be surer than it. But several "
-            "doubtful digits are worse than one.",
+            "The weakest digit is a bound, but several doubtful digits are worse than one.",
+        ),
+        Mistake(
+            lambda votes: (votes.max(dim=0).values / votes.sum(dim=0)).prod(),
+            "dim=0 goes down a column, along the digits. The votes for a digit are a row: dim=1.",
+        ),
+        Mistake(
+            lambda votes: (votes.max(dim=1).values / votes.sum()).prod(),
+            "You divide by the votes of all digits together. Each digit has its own: sum(dim=1).",
         ),
         Mistake(
             lambda votes: votes.max(dim=1).values.prod(),
@@ -197,15 +205,17 @@ def _scans(seed: int = 12) -> Iterable[tuple]:
         yield torch.randn(2, 4, generator=generator), ((1 - bar) / bar) ** 0.5, LINEAR
 
 
-def _start(
-    level: Callable = lambda bars: (1 - bars) / bars,
-    wanted: Callable = lambda noise_std: noise_std**2,
-    power: float = 0.5,
-    shift: int = 0,
-) -> Callable:
-    """Where the chain begins, right as it stands, with something exchanged."""
+def _start(y, noise_std, schedule):
+    """The t at which x_t / sqrt(alpha_bar_t) has the noise of y; y, scaled as x_t is."""
+    bars = schedule.alpha_bars[1:]
+    t = ((1 - bars) / bars - noise_std**2).abs().argmin().item() + 1
+    return t, schedule.at(t).alpha_bar ** 0.5 * y
 
-    def begun(y: Tensor, noise_std: float, schedule: NoiseSchedule) -> tuple:
+
+def _begin(level=lambda bars: (1 - bars) / bars, wanted=lambda std: std**2, power=0.5, shift=0):
+    """The same, right as it stands, with something exchanged."""
+
+    def begun(y, noise_std, schedule):
         far = (level(schedule.alpha_bars[1:]) - wanted(noise_std)).abs()
         t = far.argmin().item() + 1
         return t + shift, schedule.alpha_bars[t].item() ** power * y
@@ -213,34 +223,25 @@ def _start(
     return begun
 
 
-def _right_start(y: Tensor, noise_std: float, schedule: NoiseSchedule) -> tuple:
-    t = noise_timestep(schedule, noise_std)
-    return t, schedule.at(t).alpha_bar ** 0.5 * y
-
-
 start = Exercise(
     name="12.start",
     task="Complete my_start: the t at which the chain begins, and the x_t.",
-    solution=_right_start,
+    solution=_start,
     cases=_scans,
     mistakes=(
+        Mistake(_begin(power=0), "The right t, but y is no x_t: scale it by sqrt(alpha_bar_t)."),
         Mistake(
-            _start(power=0.0),
-            "The right t, but y itself is no x_t: scale it by sqrt(alpha_bar_t).",
-        ),
-        Mistake(
-            _start(level=lambda bars: 1 - bars),
+            _begin(level=lambda bars: 1 - bars),
             "1 - alpha_bar_t is the noise's variance in x_t. y = x_t / sqrt(alpha_bar_t) has more: "
             "divide by alpha_bar_t.",
         ),
         Mistake(
-            _start(wanted=lambda noise_std: noise_std),
+            _begin(wanted=lambda noise_std: noise_std),
             "A ratio of variances must meet a variance: noise_std^2.",
         ),
         Mistake(
-            _start(shift=-1),
-            "t is one too small. alpha_bars has an entry for t = 0; if you leave that out to "
-            "search, count it again afterwards.",
+            _begin(shift=-1),
+            "t is one too small: alpha_bars has an entry for t = 0, which your search leaves out.",
         ),
     ),
 )

@@ -3,7 +3,7 @@
 import dis
 import inspect
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import FunctionType, ModuleType
 from typing import NamedTuple
 
@@ -11,21 +11,34 @@ import torch
 
 from ddpm_lessons.checks.comparison import same
 
-OURS = ("ddpm_lessons/checks/", "ddpm_lessons\\checks\\")
+OURS = tuple(
+    f"ddpm_lessons{slash}{folder}{slash}" for folder in ("checks", "grading") for slash in "/\\"
+)
 
 
 class Trial(NamedTuple):
-    """What an answer gave for each case, and a complaint about its conduct ("" if none)."""
+    """What trying an answer has told; it can be judged in another process.
+
+    answers: what it gave for each case. complaint: about its conduct, "" if none. habit: what its
+    code lets one guess should it be wrong, or "". function: whether it is one, and not a value.
+    """
 
     answers: list
     complaint: str
+    habit: str = ""
+    function: bool = True
 
 
-def tried(function: Callable, cases: Callable[[], Sequence[tuple]]) -> Trial:
-    """Call `function` on every case twice, in two orders. `cases` makes them anew each time.
+def tried(
+    answer: object, cases: Callable[[], Sequence[tuple]], needed: Collection[str] = ()
+) -> Trial:
+    """Call `answer` on every case twice, in two orders. `cases` makes them anew each time.
 
-    It never raises but for KeyboardInterrupt; an exception is a complaint, and ends the trial.
+    A value is the same answer to every case. needed: the names that the solution reads, for
+    `habits`. It never raises but for KeyboardInterrupt; an exception is a complaint, and ends the
+    trial.
     """
+    function = answer if callable(answer) else lambda *_: answer
     fresh, random_state = cases(), torch.get_rng_state()
     answers, complaint = [], ""
     try:
@@ -35,8 +48,9 @@ def tried(function: Callable, cases: Callable[[], Sequence[tuple]]) -> Trial:
             complaint = complaint or _spoilt(function, before, case)
         drawn = not torch.equal(random_state, torch.get_rng_state())
         again = [function(*case) for case in reversed(cases())][::-1]
+        habit = habits(answer, needed)
     except Exception as error:
-        return Trial(answers, _raised(error))
+        return Trial(answers, raised(error), "", callable(answer))
     finally:
         torch.set_rng_state(random_state)
     if drawn:
@@ -44,15 +58,18 @@ def tried(function: Callable, cases: Callable[[], Sequence[tuple]]) -> Trial:
             "Your function draws random numbers of its own, or sets torch's seed. Use what it is "
             "given: then the same arguments always give the same answer."
         )
-    return Trial(answers, complaint or _unsteady(answers, again))
+    return Trial(answers, complaint or _unsteady(answers, again), habit, callable(answer))
 
 
-def habits(function: Callable, solution: Callable) -> str:
-    """What the code of a wrong answer lets one guess: an argument unused, a notebook's variable."""
-    function, solution = inspect.unwrap(function), inspect.unwrap(solution)
+def habits(answer: object, needed: Collection[str]) -> str:
+    """What the code of a wrong answer lets one guess: an argument unused, a notebook's variable.
+
+    needed: the names that the solution reads.
+    """
+    function = inspect.unwrap(answer)
     if not isinstance(function, FunctionType):
         return ""
-    used = _names_read(function)
+    used = names_read(function)
     data = [
         name
         for name in function.__code__.co_names
@@ -60,9 +77,8 @@ def habits(function: Callable, solution: Callable) -> str:
     ]
     if data:
         return f"Your function reads {data[0]} from the notebook; use what it is given."
-    wanted = _names_read(solution) if isinstance(solution, FunctionType) else set()
     arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
-    idle = [name for name in arguments if name not in used and name in wanted]
+    idle = [name for name in arguments if name not in used and name in needed]
     return f"Your function does not use its argument {idle[0]}." if idle else ""
 
 
@@ -98,8 +114,14 @@ def _unsteady(first: list, second: list) -> str:
     )
 
 
-def _names_read(function: FunctionType) -> set[str]:
-    """The variables that a function reads, those of functions inside of it too."""
+def names_read(function: Callable) -> set[str]:
+    """The variables that a function reads, those of functions inside of it too.
+
+    None where it is not written in Python, or wrapped by `functools.partial`.
+    """
+    function = inspect.unwrap(function)
+    if not isinstance(function, FunctionType):
+        return set()
     codes, read = [function.__code__], set()
     for code in codes:
         codes += [constant for constant in code.co_consts if inspect.iscode(constant)]
@@ -116,8 +138,8 @@ def _is_data(value: object) -> bool:
     return value is not None and not callable(value) and not isinstance(value, ModuleType)
 
 
-def _raised(error: Exception) -> str:
-    """The exception, and the learner's line that raised it."""
+def raised(error: BaseException) -> str:
+    """An exception in words, and the learner's line that raised it."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

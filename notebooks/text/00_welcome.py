@@ -124,6 +124,8 @@ doctor.report()
 # | [10 guidance](10_guidance.ipynb) | how do I get a seven, and what does it cost to insist? |
 # | [11 latent diffusion](11_latent_diffusion.ipynb) | where do Stable Diffusion's savings come from, and what do they cost? |
 # | [12 case study](12_case_study.ipynb) | how is a damaged form or a noisy scan restored, and when must nobody believe it? |
+# | [13 bug gallery](13_bug_gallery.ipynb) | the samples look fine: how would you know that the code is wrong? |
+# | [14 by calculator](14_by_calculator.ipynb) | can all of it be done with a pencil? One pixel, four steps, every number |
 #
 # Each lesson has the same rhythm: a question in words, the equation, the same thing in numbers small
 # enough for a calculator, the library's own source, a proof that all of them agree, and a picture to
@@ -134,7 +136,7 @@ doctor.report()
 #
 # You learn this by doing it. An exercise gives you a cell with `...` in it. Replace the dots, run the
 # cell, and the check tells you whether you are right, and if not, often which mistake it looks like.
-# Nothing breaks while a cell is unsolved. Three to warm up:
+# Nothing breaks while a cell is unsolved. Four to warm up:
 #
 # ### Exercise 0.1 · From bytes to numbers
 #
@@ -182,6 +184,35 @@ lesson00.calls(my_calls)
 # %% [markdown]
 # That number is the price of diffusion models, and lessons to come are about lowering it.
 #
+# ### Exercise 0.4 · A dial of your own
+#
+# Many answers are right here. Think of a dial that says how much of the picture is noise at step $t$ of $T$: a number between 0
+# and 1. At $t = 0$ the picture is clean, at $t = T$ nothing but noise is left, and noise never gets less on the way.
+# How it grows in between is up to you. (Lesson 01 has two dials that people use, and says why.)
+#
+# <details><summary>Hint</summary>The straight line from 0 to 1 is one. Would you rather begin slowly?</details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_dial(t, T):
+    return ...  # replace the dots: a number from 0 to 1
+
+
+lesson00.dial(my_dial)
+
+# %% [markdown]
+# ## Your progress
+#
+# What you pass is put down in `progress.txt`, in the course's folder: a text file, for you alone, that nothing sends anywhere.
+# Delete a line in it, and the exercise is open again. The next cell reads it; run it whenever you come back. When all
+# is passed, `python -m ddpm_lessons certificate --name "Your Name"` makes a page to print.
+
+# %% tags=["nbval-ignore-output"]
+from ddpm_lessons.checks.progress import progress
+
+progress()
+
+# %% [markdown]
 # ## Summary
 #
 # - The **forward process** adds a little noise, a thousand times, until nothing but noise is left. It is
