@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ddpm_lessons.checks.comparison import brief
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers
 from ddpm_lessons.checks.places import PLACES
 from ddpm_lessons.checks.progress import all_exercises, lessons
@@ -351,3 +352,24 @@ def test_a_solution_takes_what_the_learners_function_takes(name):
     defined = [one for one in ast.parse(cell).body if isinstance(one, ast.FunctionDef)]
     learners = next(one for one in defined if one.name == asked)
     assert [one.name for one in parameters] == [one.arg for one in learners.args.args]
+
+
+VALUES = [name for name in EXERCISES if name not in FUNCTIONS]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_wrong_value_is_not_told_the_right_one(name):
+    """Otherwise whoever types anything has the answer."""
+    exercise = EXERCISES[name]
+    right = exercise.solution()
+    for wrong in (-123, 10**9, 0.123, "text", (7, 7, 7), float("nan")):
+        verdict = exercise.check(wrong, seed=0)
+        assert verdict.outcome == "failed"
+        assert not re.search(rf"(?<![\d.]){re.escape(brief(right))}(?![\d.])", verdict.message)
+
+
+def test_a_wrong_value_is_told_the_direction():
+    exercise = EXERCISES["01.mostly_noise"]
+    assert exercise(500).message == "Your answer is 500; that is too large."
+    assert exercise(2).message == "Your answer is 2; that is too small."
+    assert "asked is a number" in exercise({"t": 2}).message

@@ -147,6 +147,14 @@ def test_another_secret_asks_other_numbers(course):
     assert one != two
 
 
+def test_without_a_secret_everybody_has_the_lessons_numbers(course):
+    notebooks = builds.lessons_of(course)
+    one, two = (builds.sheet(notebooks, name)["cells"][1:] for name in ("ada", "emmy"))
+    assert one == two
+    assert "asked_of" not in json.dumps(one)
+    assert "your own" not in json.dumps(builds.sheet(notebooks, "ada")["cells"][0])
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a b", "a\\b"])
 def test_a_learner_who_cannot_name_a_file_is_refused(course, tmp_path, name):
     with pytest.raises(ValueError, match=r"learner is .*, expected letters, digits"):

@@ -86,3 +86,10 @@ def test_a_huge_file_is_not_read(tmp_path):
         stream.truncate(60_000_000)
     with pytest.raises(ValueError, match=r"ada\.ipynb has 60,000,000 bytes"):
         pieces(file)
+
+
+def test_too_much_code_is_refused_before_it_is_read(tmp_path):
+    with pytest.raises(ValueError, match=r"more than 2,000,000 characters of code"):
+        pieces(notebook(tmp_path, "x = 1\n" * 400_000))
+    with pytest.raises(ValueError, match=r"more than 500 answers"):
+        pieces(notebook(tmp_path, "lesson01.jump(1)\n" * 501))

@@ -66,6 +66,22 @@ def mismatch(answer: object, expected: object) -> str:
     return _later(theirs, ours) if brief(shown(theirs)) == brief(shown(ours)) else ""
 
 
+def direction(answer: object, expected: object) -> str:
+    """What is wrong with a value, without telling the right one."""
+    given = f"Your answer is {brief(answer)}"
+    if isinstance(expected, (str, bool)):
+        return f"{given}; that is not it."
+    try:
+        theirs, ours = _both(answer, expected)
+    except (TypeError, ValueError, RuntimeError):
+        return f"{given}; asked is a number, or several in parentheses."
+    if len(theirs) != len(ours):
+        return f"Your answer has {_count(len(theirs))}; asked {_are(len(ours))}."
+    if len(ours) > 1 or theirs[0].numel() != 1 or not theirs[0].isfinite():
+        return f"{given}; that is not it."
+    return f"{given}; that is too {'large' if theirs[0].item() > ours[0].item() else 'small'}."
+
+
 def brief(value: object) -> str:
     """A value in a few characters: numbers in full, tensors by shape and first entry."""
     if isinstance(value, ARRAYS) and math.prod(value.shape) > 1:

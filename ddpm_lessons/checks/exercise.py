@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ddpm_lessons.checks import record
-from ddpm_lessons.checks.comparison import brief, close, mismatch
+from ddpm_lessons.checks.comparison import brief, close, direction, mismatch
 from ddpm_lessons.checks.places import PLACES
 from ddpm_lessons.checks.trial import Trial, names_read, tried
 
@@ -176,11 +176,13 @@ class Exercise:
         if self.properties:
             found, asked = self.properties(answers), self.properties(right)
             return f"Your answer is {brief(found)}; asked is {brief(asked)}."
+        if not cases[0]:
+            return direction(answers[0], right[0])
         agrees = [close(a, e, self.tolerance) for a, e in zip(answers, right, strict=True)]
         first = agrees.index(False)
         if form := mismatch(answers[first], right[first]):
             return form
-        given = f" for {', '.join(map(brief, cases[first]))}" if cases[first] else ""
+        given = f" for {', '.join(map(brief, cases[first]))}"
         numbers = f"Your answer is {brief(answers[first])}{given}; expected {brief(right[first])}."
         varied = len(cases) > 1 and not all(close(e, right[0], self.tolerance) for e in right)
         if varied and all(close(a, answers[0], self.tolerance) for a in answers):

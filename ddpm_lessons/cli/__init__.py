@@ -12,6 +12,7 @@ from ddpm_lessons.cli import (
     data,
     doctor,
     evaluate,
+    grade,
     kit,
     sample,
     train,
@@ -28,6 +29,7 @@ COMMANDS = {
     "doctor": doctor,
     "certificate": certificate,
     "kit": kit,
+    "grade": grade,
 }
 
 

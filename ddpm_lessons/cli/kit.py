@@ -1,6 +1,7 @@
 """For instructors: lessons with solutions, a sheet of exercises for each learner, and quizzes."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ddpm_lessons.checks.record import course_folder
@@ -12,7 +13,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The options of `kit`."""
     parser.add_argument("--out", type=Path, default=Path("build/kit"), help="folder (build/kit)")
     parser.add_argument("--learners", type=Path, help="a text file: a name in each line")
-    parser.add_argument("--secret", default="", help="any words; they draw the learners' numbers")
+    secret = "any words: they draw numbers for each learner (else all have the lesson's)"
+    parser.add_argument("--secret", help=secret)
     parser.add_argument("--lessons", nargs="+", metavar="NN", help="of the learners' sheets (all)")
 
 
@@ -35,10 +37,11 @@ def run(options: argparse.Namespace) -> int:
         sheets = builds.grading_build(
             course, out / "grading", learners, secret=options.secret, numbers=options.lessons
         )
-        print(
-            f"{out / 'grading'}: {sheets} sheets of exercises, each with the learner's own numbers"
-        )
-        print("When they come back: python -m ddpm_lessons grade FOLDER, with the same --secret")
+        own = options.secret is not None
+        numbers = "each with the learner's own numbers" if own else "all with the same numbers"
+        print(f"{out / 'grading'}: {sheets} sheets of exercises, {numbers}")
+        secret = f" --secret {shlex.quote(options.secret)}" if own else ""
+        print(f"When they come back: python -m ddpm_lessons grade FOLDER{secret}")
     else:
         print("With --learners FILE, a name in each line, there is a sheet for each of them, too")
     return 0

@@ -24,9 +24,10 @@ METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "na
 HOW = """# Exercises of {learner}
 
 Replace the dots in each cell and run it: the check tells you whether you are right, and if not,
-often which mistake it looks like. Where a task has numbers, they are your own; your neighbour's are
-others. Save this notebook under the name that it has, and hand it in.
-"""
+often which mistake it looks like. Save this notebook under the name that it has, and hand it in.
+{numbers}"""
+
+OWN = "Where a task asks for a number, its numbers are your own; your neighbour's are others.\n"
 
 
 def lessons_of(course: Path, numbers: list[str] | None = None) -> list[Path]:
@@ -76,9 +77,10 @@ def learner_key(learner: str, secret: str) -> str:
     return hashlib.sha256(f"{secret} {learner}".encode()).hexdigest()[:12]
 
 
-def sheet(notebooks: list[Path], learner: str, *, secret: str = "") -> dict:
-    """A notebook with all exercises of some lessons, with the learner's own numbers."""
-    cells = [_cell("markdown", HOW.format(learner=learner))]
+def sheet(notebooks: list[Path], learner: str, *, secret: str | None = None) -> dict:
+    """A notebook with all exercises of some lessons; with a secret, the learner's own numbers."""
+    numbers = OWN if secret is not None else ""
+    cells = [_cell("markdown", HOW.format(learner=learner, numbers=numbers))]
     for notebook in notebooks:
         content = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         sources = ["".join(cell["source"]) for cell in content]
@@ -86,7 +88,7 @@ def sheet(notebooks: list[Path], learner: str, *, secret: str = "") -> dict:
         cells.append(_cell("markdown", sources[0].splitlines()[0].replace("# ", "## ", 1)))
         cells.append(_cell("code", "\n".join(_imports(code))))
         for piece in pieces(notebook):
-            cells += _asked(piece, sources, learner=learner, key=learner_key(learner, secret))
+            cells += _asked(piece, sources, learner=learner, secret=secret)
     for i, cell in enumerate(cells):
         cell["id"] = hashlib.sha256(f"{i} {cell['source']}".encode()).hexdigest()[:8]
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
@@ -97,7 +99,7 @@ def grading_build(
     out: Path,
     learners: list[str],
     *,
-    secret: str = "",
+    secret: str | None = None,
     numbers: list[str] | None = None,
 ) -> int:
     """A sheet for each learner, out/<learner>.ipynb; how many.
@@ -139,13 +141,14 @@ def _solve(cell: dict, piece: Piece) -> None:
     cell["outputs"][0]["execution_count"] = cell["execution_count"]
 
 
-def _asked(piece: Piece, sources: list[str], *, learner: str, key: str) -> list[dict]:
+def _asked(piece: Piece, sources: list[str], *, learner: str, secret: str | None) -> list[dict]:
     """The task and the blank cell of an exercise."""
     exercise = all_exercises()[piece.name]
     heading = f"### Exercise {exercise.title}"
     words = next(source for source in sources if heading in source)
     source = sources[piece.cell]
-    if exercise.numbers:
+    if exercise.numbers and secret is not None:
+        key = learner_key(learner, secret)
         own = exercise.asked_of(learner, secret=key)
         words = f"{heading}\n\n{own.task}"
         check = f"lesson{piece.name}"

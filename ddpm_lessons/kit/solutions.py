@@ -20,13 +20,17 @@ def solution_source(exercise: Exercise, answer: str) -> str:
     module = importlib.import_module(f"ddpm_lessons.checks.lesson{exercise.name[:2]}")
     node = _solution_node(module, exercise)
     numbers = exercise.solution.keywords if isinstance(exercise.solution, partial) else {}
+    is_value = not next(iter(exercise.cases()))
     if isinstance(node, ast.Constant):
         own = ast.Assign([ast.Name(answer, ast.Store())], node)
-    elif isinstance(node, ast.Lambda) and not next(iter(exercise.cases())):
+    elif isinstance(node, ast.Lambda) and is_value:
         own = ast.Assign([ast.Name(answer, ast.Store())], _with_numbers(node, numbers))
     elif isinstance(node, ast.Lambda):
         own = ast.parse(f"def {answer}(): ...").body[0]
         own.args, own.body = node.args, [ast.Return(node.body)]
+    elif isinstance(node, ast.FunctionDef) and is_value:
+        given = ", ".join(f"{name}={number!r}" for name, number in numbers.items())
+        own = ast.parse(f"{answer} = {node.name}({given})").body[0]
     elif isinstance(node, ast.FunctionDef):
         own = ast.parse(ast.unparse(node)).body[0]
         own.name = answer

@@ -10,6 +10,8 @@ from ddpm_lessons.kit.slices import needed
 
 LESSON = re.compile(r"lesson\d\d")
 BYTES = 50_000_000  # the course's notebooks have less than 3
+ANSWERS = 500
+CODE = 2_000_000  # characters of code; these have less than 0.1
 
 
 class Piece(NamedTuple):
@@ -28,8 +30,8 @@ class Piece(NamedTuple):
 def pieces(notebook: Path) -> list[Piece]:
     """The answers in a notebook, in order. Nothing of it is run.
 
-    Raises ValueError, with the file's name, where it is no notebook, has more than 50 MB, or an
-    answer's cell is no Python.
+    Raises ValueError, with the file's name, where it is no notebook, has more than 50 MB, more than
+    2 MB of code or 500 answers, or an answer's cell is no Python.
     """
     sources = _sources(notebook)
     found, before = [], []
@@ -47,6 +49,8 @@ def pieces(notebook: Path) -> list[Piece]:
                 name, answer = check
                 code = [ast.unparse(one) for one in needed(answer, before)]
                 found.append(Piece(name, "\n".join(code), ast.unparse(answer), i))
+                if len(found) > ANSWERS:
+                    raise ValueError(f"{notebook} has more than {ANSWERS} answers")
             before.append(statement)
     return found
 
@@ -64,6 +68,8 @@ def _sources(notebook: Path) -> list[tuple[int, str]]:
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{notebook} is no notebook: {error!r}") from None
+    if sum(len(source) for _, source in found) > CODE:
+        raise ValueError(f"{notebook} has more than {CODE:,} characters of code")
     return [(i, re.sub(r"^\s*[%!].*$", "", source, flags=re.M)) for i, source in found]
 
 
