@@ -313,7 +313,7 @@ def test_exercises_are_data():
     assert all(isinstance(exercise, Exercise) for exercise in EXERCISES.values())
 
 
-READABLE = [name for name in EXERCISES if name[:2] != "13"]  # the bug gallery seals its answers
+READABLE = [name for name in EXERCISES if not name.startswith("13.specimen")]  # these are sealed
 
 
 @pytest.mark.parametrize("name", READABLE)

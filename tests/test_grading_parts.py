@@ -84,7 +84,7 @@ def test_the_piece_that_is_shown_is_short():
 VALUES = [
     None, ..., True, False, 3, -(2**62), 0.5, float("inf"), Fraction(1, 3), "text", "",
     range(9, 0, -2), [], (), np.arange(3.0)[::-1], np.float32(0.5),
-    torch.arange(6).reshape(2, 3), torch.tensor(True), torch.randn(2, 2, dtype=torch.float64),
+    torch.arange(6).reshape(2, 3), torch.tensor(True), torch.tensor([[-1.06, 1e-9]]).double(),
     torch.zeros(0, 3), (1, [2, torch.tensor(3.0).double()]),
 ]  # fmt: skip
 

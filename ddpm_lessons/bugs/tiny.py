@@ -50,7 +50,7 @@ class Taught(NamedTuple):
 def teach(
     parts: Parts, *, T: int = 10, var: float = 0.01, steps: int = 1000, seed: int = 0
 ) -> Taught:
-    """Algorithm 1 on numbers from N(0, var): batches of 256, gradient descent with momentum.
+    """Train by Algorithm 1 on numbers from N(0, var): batches of 256, descent with momentum.
 
     The average of the weights is taken after each step, by the part `decay`. All in float64. Raises
     ValueError where an argument is impossible.

@@ -109,7 +109,7 @@ def _pixels(seed: int = 6) -> Iterable[tuple]:
 
 
 def _clipped_step(x_t, c, eps, z):
-    """Eq. (15), clipped, into Eq. (7); then noise of variance beta_t."""
+    """Clip Eq. (15), put it into Eq. (7); then noise of variance beta_t."""
     x0_hat = predict_x0(x_t, c, eps).clamp(-1, 1)
     return q_posterior(x0_hat, x_t, c).mean + c.beta**0.5 * z
 
@@ -189,7 +189,7 @@ def _chains(seed: int = 6) -> Iterable[tuple]:
 
 
 def _sampler(eps_model, schedule, x_T, z):
-    """Algorithm 2: from x_T down to x_0, with noise in every step but the last."""
+    """All of Algorithm 2: from x_T down to x_0, with noise in every step but the last."""
     x = x_T
     for t in range(schedule.T, 0, -1):
         c = schedule.at(t)

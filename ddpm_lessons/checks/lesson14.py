@@ -75,7 +75,7 @@ table_line = Exercise(
 
 
 def _posterior_weights(t=3, x_t=0.5):
-    """Eq. (7) for a pixel of paper, x_0 = -1."""
+    """The weights of Eq. (7) for a pixel of paper, x_0 = -1."""
     c = FOUR.at(t)
     weight_x0 = c.alpha_bar_prev**0.5 * c.beta / (1 - c.alpha_bar)
     weight_xt = c.alpha**0.5 * (1 - c.alpha_bar_prev) / (1 - c.alpha_bar)

@@ -29,11 +29,13 @@ def explore_bugs(exhibits: Mapping[str, Exhibit], *, width: int = 230) -> W.Widg
         raise ValueError("exhibits is empty, expected at least one")
     check_index("width", width, 1, 10_000)
     names = list(exhibits)
-    bug = W.Select(options=names, value=names[0], rows=len(names), description="bug", **_WIDE)
+    bug = W.ToggleButtons(  # and no list: JupyterLab takes the arrow keys before a list has them
+        options=names, description="bug", style={"button_width": "240px"}, layout=_COLUMN
+    )
     steps = W.ToggleButtons(
         options=[f"{n} steps" for n in STEPS],
         description="digits in",
-        style={"button_width": "78px"},
+        style={"button_width": "119px"},
     )
     style, layout = W.HTML().style, W.Layout(margin="0")  # shared by all: fewer messages
     stacks = []
@@ -49,7 +51,7 @@ def explore_bugs(exhibits: Mapping[str, Exhibit], *, width: int = 230) -> W.Widg
     return view
 
 
-_WIDE = {"layout": {"width": "330px"}, "style": {"description_width": "64px"}}
+_COLUMN = {"width": "340px"}
 
 
 def bug_drawing(name: str, exhibit: Exhibit, steps: int, *, width: int) -> str:

@@ -15,6 +15,8 @@ SETUP = """
 import torch
 from ddpm_lessons.samplers import Step
 from ddpm_lessons.schedule import linear_schedule
+from ddpm_lessons.bugs import BUGS, Exhibit
+from ddpm_lessons.show.bug_widgets import explore_bugs
 from ddpm_lessons.show.fast_widgets import compare_samplers
 from ddpm_lessons.show.guidance_widgets import explore_guidance
 from ddpm_lessons.show.pad_widgets import explore_drawing
@@ -41,8 +43,12 @@ CELLS = [
     "compare_samplers(lambda *, sampler, calls, seed: flat(calls / 50, 4), ['one', 'other'])",
     "example = torch.linspace(-1, 1, 784).view(1, 1, 28, 28)\n"
     "explore_drawing(go_back, schedule, example, times=(50, 400, 1000))",
+    "pair = flat(-1, 9), flat(1, 9)\n"
+    "numbers = {10: (1., 2.), 1000: (1., 2.)}\n"
+    "digits = {10: pair, 50: pair}\n"
+    "explore_bugs({name: Exhibit(bug, digits, numbers) for name, bug in BUGS.items()})",
 ]
-CHAINS, GUIDANCE, COMPARISON, DRAWING = 1, 2, 3, 4
+CHAINS, GUIDANCE, COMPARISON, DRAWING, BUGS = 1, 2, 3, 4, 5
 EPS = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
 
@@ -176,3 +182,24 @@ def test_a_drawing_is_noised_and_comes_back(notebook):
     assert alts(place)[2].startswith("what comes back: t = 1000")
     place.get_by_role("button", name="Clear").click()
     notebook.eventually(lambda: _equal((pixels(image) == before).all(), True))
+
+
+def test_a_bug_and_the_steps_are_chosen_by_keys_alone(notebook):
+    place = notebook.cell(BUGS).locator(".ddpm-explorer")
+
+    def digits(steps: int, name: str) -> list[str]:
+        return [
+            f"9 digits in {steps} steps, {which} the bug: {name}" for which in ("without", "with")
+        ]
+
+    shows(notebook, place, *digits(10, "noise at the last step"))
+    for name, key in (("bytes that wrap", "Space"), ("told t - 1", "Enter")):
+        place.get_by_role("button", name=name, exact=True).focus()
+        notebook.page.keyboard.press(key)
+        shows(notebook, place, *digits(10, name))
+    place.get_by_role("button", name="50 steps").focus()
+    notebook.page.keyboard.press("Space")
+    shows(notebook, place, *digits(50, "told t - 1"))
+    with notebook.busy():  # nothing asks the kernel
+        place.get_by_role("button", name="nats called bits").click()
+        shows(notebook, place, *digits(50, "nats called bits"))
