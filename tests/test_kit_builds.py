@@ -208,6 +208,15 @@ def test_mistakes_are_one_line_and_code_2(
     assert said.count("\n") == 1
 
 
+def test_the_page_of_mistakes_has_every_hint_and_most_of_the_code(tmp_path):
+    assert builds.mistakes_build(tmp_path) >= 400
+    page = (tmp_path / "mistakes.md").read_text("utf-8")
+    hints = [mistake.hint for exercise in EXERCISES.values() for mistake in exercise.mistakes]
+    assert all(f"| {hint} |" in page for hint in hints)
+    assert "| `c.alpha_bar ** 0.5 * x_0 + (1 - c.alpha_bar) * eps` | Your noise has" in page
+    assert page.count("| – |") < 0.25 * len(hints)
+
+
 def test_outside_of_a_course_it_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["kit"]) == 2

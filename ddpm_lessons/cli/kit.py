@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     )
     questions = builds.quiz_build(course / "teaching" / "questions", out / "quiz")
     print(f"{out / 'quiz'}: {questions} questions, and their answers explained")
+    mistakes = builds.mistakes_build(out)
+    print(f"{out / 'mistakes.md'}: {mistakes} wrong answers, and what the checks say to them")
     if learners:
         sheets = builds.grading_build(
             course, out / "grading", learners, secret=options.secret, numbers=options.lessons

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ddpm_lessons.checks.progress import all_exercises
 from ddpm_lessons.files import write_whole
+from ddpm_lessons.kit.mistakes import mistakes_page
 from ddpm_lessons.kit.questions import load_questions, quiz
 from ddpm_lessons.kit.solutions import solution_source
 from ddpm_lessons.kit.submissions import Piece, pieces
@@ -70,6 +71,12 @@ def solution_build(course: Path, out: Path) -> int:
         first["source"] = f"{''.join(first['source'])}\n\n*With solutions: for instructors.*"
         _write(out / "notebooks" / notebook.name, content)
     return solved
+
+
+def mistakes_build(out: Path) -> int:
+    """The page of the mistakes that the checks know, out/mistakes.md; how many."""
+    write_whole(out / "mistakes.md", mistakes_page().encode())
+    return sum(len(exercise.mistakes) for exercise in all_exercises().values())
 
 
 def learner_key(learner: str, secret: str) -> str:

@@ -52,14 +52,22 @@ def _statements(module: ModuleType) -> list[ast.stmt]:
 
 def _solution_node(module: ModuleType, exercise: Exercise) -> ast.expr | ast.FunctionDef:
     """What stands behind `solution=` in an exercise; a function of the module as its definition."""
-    short = exercise.name.partition(".")[2]
-    whole = next(one for one in _statements(module) if short in names_bound(one) and _is_call(one))
-    given = [word.value for word in whole.value.keywords if word.arg == "solution"]
+    given = [
+        word.value for word in exercise_call(module, exercise).keywords if word.arg == "solution"
+    ]
     if not given:  # made by a function, for several exercises: then it is a value
         return ast.Constant(exercise.solution())
     found = given[0]
     functions = {one.name: one for one in _statements(module) if isinstance(one, ast.FunctionDef)}
     return functions.get(found.id, found) if isinstance(found, ast.Name) else found
+
+
+def exercise_call(module: ModuleType, exercise: Exercise) -> ast.Call:
+    """The call that makes an exercise, in its module."""
+    short = exercise.name.partition(".")[2]
+    return next(
+        one.value for one in _statements(module) if short in names_bound(one) and _is_call(one)
+    )
 
 
 def _bare(statement: ast.stmt) -> ast.stmt:
