@@ -28,11 +28,11 @@ from ddpm_lessons.bugs import (
     at_levels,
     caught,
     draw,
-    end_variance,
     even_steps,
     exact_loss,
     exhibits,
     first_weights,
+    last_variance,
     least_loss,
     noise_levels,
     planted,
@@ -121,10 +121,10 @@ BY_HAND = {
 @pytest.mark.parametrize("v", [NARROW, 0.25, WIDE])
 @pytest.mark.parametrize("T", [10, 50])
 def test_the_right_variance_is_that_of_a_recursion_by_hand(T, v):
-    assert end_variance(RIGHT, T, var=v) == pytest.approx(
+    assert last_variance(RIGHT, T, var=v) == pytest.approx(
         variance_by_hand(some_levels(T), v), rel=1e-8
     )
-    assert end_variance(RIGHT, 1000, var=v, steps=T) == pytest.approx(
+    assert last_variance(RIGHT, 1000, var=v, steps=T) == pytest.approx(
         variance_by_hand(some_levels(T), v), rel=1e-8
     )
 
@@ -134,13 +134,13 @@ def test_the_right_variance_is_that_of_a_recursion_by_hand(T, v):
 @pytest.mark.parametrize("part", BY_HAND)
 def test_the_variance_with_a_bug_is_that_of_a_recursion_by_hand(part, T, v):
     expected = variance_by_hand(some_levels(T), v, **BY_HAND[part])
-    assert end_variance(broken(part), T, var=v) == pytest.approx(expected, rel=1e-8)
+    assert last_variance(broken(part), T, var=v) == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize("v", [NARROW, WIDE])
 def test_betas_of_a_thousand_steps_by_hand(v):
     betas = linear_betas(50, 1e-4, 0.02)
-    found = end_variance(broken("schedule"), 50, var=v)
+    found = last_variance(broken("schedule"), 50, var=v)
     assert found == pytest.approx(variance_by_hand(betas, v), rel=1e-8)
     left = signal_left(broken("schedule"), 50)
     assert left == pytest.approx(alpha_bars_of(betas)[-1], rel=1e-12)
@@ -150,7 +150,7 @@ def test_betas_of_a_thousand_steps_by_hand(v):
 
 @pytest.mark.parametrize("steps", [10, 50, 1000])
 def test_single_steps_by_hand(steps):
-    found = end_variance(broken("lower"), 1000, var=NARROW, steps=steps)
+    found = last_variance(broken("lower"), 1000, var=NARROW, steps=steps)
     assert found == pytest.approx(hurried_by_hand(NARROW, steps), rel=1e-6)
 
 
@@ -179,7 +179,7 @@ def test_a_sampler_that_is_not_linear_is_simulated():
         w_0, w_t = condition(cov, t - 1, [0, t])[0] if t > 1 else (1.0, 0.0)
         x = w_0 * gaussian_x0(x, bars[t], 0.0, WIDE) + w_t * x
         x = np.clip(x + (math.sqrt(betas[t]) * rng.standard_normal(len(x)) if t > 1 else 0), -1, 1)
-    assert end_variance(broken("keep"), 10, var=WIDE) == pytest.approx(x.var(), rel=0.03)
+    assert last_variance(broken("keep"), 10, var=WIDE) == pytest.approx(x.var(), rel=0.03)
 
 
 # --- the right parts are the library -----------------------------------------------------------
@@ -353,7 +353,7 @@ def test_every_bug_moves_its_number_as_stated(part):
 
 def test_what_the_stories_say_in_numbers():
     def ratio(part, var):
-        return end_variance(broken(part), 10, var=var) / end_variance(RIGHT, 10, var=var)
+        return last_variance(broken(part), 10, var=var) / last_variance(RIGHT, 10, var=var)
 
     assert "48 times" in OF_PART["sigma"].at_10
     assert round(ratio("sigma", NARROW)) == 48
@@ -560,7 +560,7 @@ def test_specimens_are_three_bugs_and_their_names_are_sealed():
         (lambda: noise_levels(RIGHT, 0), "T is 0"),
         (lambda: even_steps(10, 3), "steps is 3"),
         (lambda: even_steps(10, 11), "steps is 11"),
-        (lambda: end_variance(RIGHT, 10, var=-1.0), "var is -1.0"),
+        (lambda: last_variance(RIGHT, 10, var=-1.0), "var is -1.0"),
         (lambda: first_weights(RIGHT, -1), "n is -1"),
         (lambda: teach(RIGHT, var=0.0), "var is 0.0"),
         (lambda: teach(RIGHT, steps=0), "steps is 0"),

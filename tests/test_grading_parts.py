@@ -91,7 +91,7 @@ VALUES = [
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:30])
 def test_a_plain_value_arrives_as_it_was(value):
-    there = plain.decode(json.loads(json.dumps(plain.encode(value))))
+    there = plain.from_plain(json.loads(json.dumps(plain.to_plain(value))))
     if isinstance(value, (torch.Tensor, np.ndarray)):
         assert type(there) is type(value)
         assert tuple(there.shape) == tuple(value.shape)
@@ -103,10 +103,12 @@ def test_a_plain_value_arrives_as_it_was(value):
 
 
 def test_nan_and_complex_numbers_arrive():
-    assert np.isnan(plain.decode(json.loads(json.dumps(plain.encode(float("nan"))))))
-    assert plain.decode(plain.encode(1 + 2j)) == 1 + 2j
+    assert np.isnan(plain.from_plain(json.loads(json.dumps(plain.to_plain(float("nan"))))))
+    assert plain.from_plain(plain.to_plain(1 + 2j)) == 1 + 2j
     assert close(
-        plain.decode(plain.encode(torch.ones(2, requires_grad=True) * 2)), torch.full((2,), 2), 0
+        plain.from_plain(plain.to_plain(torch.ones(2, requires_grad=True) * 2)),
+        torch.full((2,), 2),
+        0,
     )
 
 
@@ -116,10 +118,10 @@ def test_nan_and_complex_numbers_arrive():
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_all_others_arrive_as_words(value):
-    coded = plain.encode(value)
+    coded = plain.to_plain(value)
     assert coded[0] == "other"
     assert len(coded[1]) <= plain.TEXT
-    assert not close(plain.decode(coded), 1.0, 0)
+    assert not close(plain.from_plain(coded), 1.0, 0)
 
 
 def test_what_cannot_be_shown_is_named():
@@ -127,13 +129,13 @@ def test_what_cannot_be_shown_is_named():
         def __repr__(self):
             raise SystemError
 
-    assert plain.encode(Hostile()) == ["other", "a Hostile"]
+    assert plain.to_plain(Hostile()) == ["other", "a Hostile"]
 
 
 def test_a_list_in_itself_ends():
     endless = []
     endless.append(endless)
-    assert plain.encode(endless)[0] in ("list", "other")
+    assert plain.to_plain(endless)[0] in ("list", "other")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_a_list_in_itself_ends():
 )  # fmt: skip
 def test_what_nobody_encoded_is_refused(coded):
     with pytest.raises(ValueError, match="answer"):
-        plain.decode(coded)
+        plain.from_plain(coded)
 
 
 # --- who has handed in what ---

@@ -37,7 +37,7 @@ from ddpm_lessons import (
     simple_loss,
     slerp,
 )
-from ddpm_lessons.bugs import BUGS, RIGHT, end_variance, noise_levels
+from ddpm_lessons.bugs import BUGS, RIGHT, last_variance, noise_levels
 from ddpm_lessons.bugs.ladder import told_wrongly
 from ddpm_lessons.data import load_mnist, to_model_range
 from ddpm_lessons.evaluation import Moments, frechet_distance
@@ -307,7 +307,7 @@ def first_mean(told: int = 4) -> float:
 
 def times_the_right(bug: str, *, var: float) -> float:
     """The end variance of ten steps with a bug of lesson 13, over that without it."""
-    return end_variance(BUGS[bug].parts, 10, var=var) / end_variance(RIGHT, 10, var=var)
+    return last_variance(BUGS[bug].parts, 10, var=var) / last_variance(RIGHT, 10, var=var)
 
 
 def norm_halfway() -> float:

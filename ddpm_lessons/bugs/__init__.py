@@ -2,7 +2,7 @@
 
 from ddpm_lessons.bugs.exhibit import FEW, MANY, STEPS, Bug, Exhibit, exhibits
 from ddpm_lessons.bugs.gallery import BUGS
-from ddpm_lessons.bugs.ladder import LADDER, Rung, caught, end_variance
+from ddpm_lessons.bugs.ladder import LADDER, Rung, caught, last_variance
 from ddpm_lessons.bugs.network import at_levels, draw, first_weights, planted
 from ddpm_lessons.bugs.parts import RIGHT, Parts
 from ddpm_lessons.bugs.specimens import specimen
@@ -24,12 +24,12 @@ __all__ = [
     "at_levels",
     "caught",
     "draw",
-    "end_variance",
     "even_steps",
     "exact_loss",
     "exhibits",
     "first_weights",
     "gaussian_model",
+    "last_variance",
     "least_loss",
     "noise_levels",
     "planted",

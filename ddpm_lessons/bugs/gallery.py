@@ -8,9 +8,9 @@ from ddpm_lessons.bugs.ladder import (
     WIDE,
     after_first_step,
     die_bits,
-    end_variance,
     first_weights,
     greatest_drop,
+    last_variance,
     place_in_batch,
     signal_left,
 )
@@ -26,7 +26,7 @@ BUGS: dict[str, Bug] = {
         "annotated DDPM does so; lucidrains' DDIM did until July 2022.",
         address=LUCIDRAINS + "commit/1345a8a",
         what="end variance of narrow data (0.01)",
-        number=partial(end_variance, var=NARROW),
+        number=partial(last_variance, var=NARROW),
         at_10="grain all over the paper, and narrow data end with 48 times the right variance",
         at_1000="the right digits: the noise is 1.3 grey levels; the variance moves by 1 per cent",
     ),
@@ -39,7 +39,7 @@ BUGS: dict[str, Bug] = {
         address=GITHUB
         + "udlbook/udlbook/blob/main/Notebooks/Chap18/18_3_Reparameterized_Model.ipynb",
         what="end variance of wide data (1)",
-        number=partial(end_variance, var=WIDE),
+        number=partial(last_variance, var=WIDE),
         at_10="digits, only other ones; wide data end with 64 per cent too much variance, "
         "narrow data with 3",
         at_1000="the right digits; the variance of wide data is off by 1 per cent",
@@ -52,7 +52,7 @@ BUGS: dict[str, Bug] = {
         "three days in April 2022.",
         address=LUCIDRAINS + "commit/71953eb",
         what="end variance of wide data (1)",
-        number=partial(end_variance, var=WIDE),
+        number=partial(last_variance, var=WIDE),
         at_10="digits in hard black and white among specks; wide data end with 13 times "
         "the right variance",
         at_1000="black, white and specks again; the variance of wide data is 14 million",
@@ -65,7 +65,7 @@ BUGS: dict[str, Bug] = {
         "gave pure noise.",
         address=GITHUB + "huggingface/diffusers/pull/2076",
         what="end variance of narrow data (0.01) in 10 steps",
-        number=lambda parts, T: end_variance(parts, T, var=NARROW, steps=FEW),
+        number=lambda parts, T: last_variance(parts, T, var=NARROW, steps=FEW),
         at_10="pure noise when 10 of 1000 levels are walked; nothing where T is 10 and no "
         "level is left out",
         at_1000="nothing when all 1000 levels are walked",

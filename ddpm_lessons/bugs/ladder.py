@@ -74,7 +74,7 @@ def step_error(parts: Parts, T: int, *, steps: int | None = None) -> float:
     return max(errors)
 
 
-def end_variance(parts: Parts, T: int, *, var: float, steps: int | None = None) -> float:
+def last_variance(parts: Parts, T: int, *, var: float, steps: int | None = None) -> float:
     """The variance of what is drawn, where the data are N(0, var) and the network is ideal. Exact.
 
     Then x_{t-1} = a x_t + b z, and the variance goes from v to a^2 v + b^2. A sampler whose steps
@@ -155,14 +155,16 @@ LADDER = (
         "is the random start still in the average?",
         partial(first_weights, n=2000),
     ),
-    Rung("narrow, T = 10", "end variance", partial(end_variance, T=10, var=NARROW)),
-    Rung("wide, T = 10", "end variance", partial(end_variance, T=10, var=WIDE)),
-    Rung("narrow, 10 of 1000", "end variance", partial(end_variance, T=1000, var=NARROW, steps=10)),
+    Rung("narrow, T = 10", "end variance", partial(last_variance, T=10, var=NARROW)),
+    Rung("wide, T = 10", "end variance", partial(last_variance, T=10, var=WIDE)),
+    Rung(
+        "narrow, 10 of 1000", "end variance", partial(last_variance, T=1000, var=NARROW, steps=10)
+    ),
     Rung("bits of a die", "is the bound above the entropy?", partial(die_bits, T=10)),
     Rung(
         "wide, T = 1000",
         "end variance, as everybody tests it",
-        partial(end_variance, T=1000, var=WIDE),
+        partial(last_variance, T=1000, var=WIDE),
     ),
 )
 

@@ -31,7 +31,7 @@ def close(answer: object, expected: object, tolerance: float) -> bool:
     )
 
 
-def same(one: object, two: object) -> bool:
+def alike(one: object, two: object) -> bool:
     """Whether two values are equal, number by number; what has no numbers is not compared."""
     try:
         ours, theirs = _parts(one), _parts(two)
@@ -77,6 +77,8 @@ def direction(answer: object, expected: object) -> str:
         return f"{given}; asked is a number, or several in parentheses."
     if len(theirs) != len(ours):
         return f"Your answer has {_count(len(theirs))}; asked {_are(len(ours))}."
+    if len(ours) > 1 and close(theirs[0], ours[0], 1e-6):
+        return _later(theirs, ours).partition(";")[0] + "; that is not it."
     if len(ours) > 1 or theirs[0].numel() != 1 or not theirs[0].isfinite():
         return f"{given}; that is not it."
     return f"{given}; that is too {'large' if theirs[0].item() > ours[0].item() else 'small'}."

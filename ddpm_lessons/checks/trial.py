@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from ddpm_lessons.checks.comparison import same
+from ddpm_lessons.checks.comparison import alike
 
 OURS = tuple(
     f"ddpm_lessons{slash}{folder}{slash}" for folder in ("checks", "grading") for slash in "/\\"
@@ -94,7 +94,7 @@ def _copy(value: object) -> object:
 def _spoilt(function: Callable, before: list, after: tuple) -> str:
     """A complaint if an argument is not what it was."""
     for i, (old, new) in enumerate(zip(before, after, strict=True)):
-        if type(old) in (torch.Tensor, tuple, list) and not same(old, new):
+        if type(old) in (torch.Tensor, tuple, list) and not alike(old, new):
             names = list(inspect.signature(function).parameters)
             name = names[i] if i < len(names) else f"number {i + 1}"
             return (
@@ -106,7 +106,7 @@ def _spoilt(function: Callable, before: list, after: tuple) -> str:
 
 def _unsteady(first: list, second: list) -> str:
     """A complaint if the same arguments gave another answer the second time."""
-    if all(map(same, first, second)):
+    if all(map(alike, first, second)):
         return ""
     return (
         "Called twice with the same arguments, your function gives two answers: it keeps something "

@@ -1,4 +1,4 @@
-"""For instructors: lessons with solutions, a sheet of exercises for each learner, and quizzes."""
+"""For instructors: solutions, a sheet for each learner, and quizzes."""
 
 import argparse
 import shlex

@@ -32,7 +32,7 @@ class Other:
         return self.words
 
 
-def encode(value: object) -> list:
+def to_plain(value: object) -> list:
     """A value as lists, texts and numbers for JSON; whatever is not plain, in words only."""
     try:
         coded = _encode(value, DEPTH)
@@ -41,7 +41,7 @@ def encode(value: object) -> list:
         return _in_words(value)
 
 
-def decode(coded: object) -> object:
+def from_plain(coded: object) -> object:
     """The value that was encoded. Raises ValueError where `coded` is nothing of that kind."""
     try:
         if _count(coded) > NUMBERS:

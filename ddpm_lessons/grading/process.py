@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ddpm_lessons.checks.trial import Trial
 from ddpm_lessons.grading import watch
 from ddpm_lessons.grading.nursery import Forked
-from ddpm_lessons.grading.plain import decode
+from ddpm_lessons.grading.plain import from_plain
 from ddpm_lessons.grading.tasks import Task
 
 GB = 2**30
@@ -148,7 +148,7 @@ class Worker:
 
     def _trial(self, found: dict) -> Trial:
         """A trial that was sent. Raises ValueError, KeyError or TypeError if it is none."""
-        answers = [decode(answer) for answer in found["answers"]]
+        answers = [from_plain(answer) for answer in found["answers"]]
         complaint = str(found["complaint"])[:TEXT].replace(str(self.folder), "its folder")
         return Trial(answers, complaint, str(found["habit"])[:TEXT], bool(found["function"]))
 

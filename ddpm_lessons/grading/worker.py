@@ -28,7 +28,7 @@ from ddpm_lessons.checks import progress
 from ddpm_lessons.checks.trial import Trial, names_read, raised, tried
 from ddpm_lessons.grading import kernel, walls
 from ddpm_lessons.grading.ground import ground
-from ddpm_lessons.grading.plain import encode
+from ddpm_lessons.grading.plain import to_plain
 from ddpm_lessons.grading.tasks import Task
 
 HIDDEN = ("ddpm_lessons.checks.", "ddpm_lessons.kit.", "ddpm_lessons.grading.")
@@ -155,7 +155,7 @@ def _attempt(one: Prepared) -> dict:
         trial = Trial([], raised(error))
     else:
         trial = tried(answer, iter(one.cases).__next__, one.needed)
-    return trial._replace(answers=[encode(value) for value in trial.answers])._asdict()
+    return trial._replace(answers=[to_plain(value) for value in trial.answers])._asdict()
 
 
 def _ending(error: BaseException) -> str:

@@ -27,12 +27,12 @@ from ddpm_lessons.bugs import (
     RIGHT,
     Walker,
     draw,
-    end_variance,
     even_steps,
     exact_loss,
     exhibits,
     first_weights,
     gaussian_model,
+    last_variance,
     least_loss,
     noise_levels,
     parts,
@@ -217,7 +217,7 @@ for t in range(10, 0, -1):
     a, b = after.tolist()
     v = a**2 * v + b**2
     print(f" {t:2} | {a:8.4f} {b:8.4f} | {v:.4f}")
-print(f"the library's end_variance: {end_variance(RIGHT, T=10, var=0.01):.4f}")
+print(f"the library's last_variance: {last_variance(RIGHT, T=10, var=0.01):.4f}")
 
 # %% [markdown]
 # The data have 0.01 and we end at 0.0022, with the right sampler: ten steps are too few for $\sigma_t^2 = \beta_t$, as lesson 06 found. That does not matter. A test does not need a *good* number, only one that is *known*.
@@ -245,12 +245,12 @@ lesson13.end_variance(my_end_variance)
 lengths = [10, 20, 50, 100, 200, 500, 1000]
 panels = {}
 for var, world in ((0.01, "narrow data, v = 0.01"), (1.0, "wide data, v = 1")):
-    right = [end_variance(RIGHT, T, var=var) for T in lengths]
+    right = [last_variance(RIGHT, T, var=var) for T in lengths]
     panels[world] = {
         name: (
             lengths,
             [
-                abs(end_variance(BUGS[name].parts, T, var=var) / b - 1)
+                abs(last_variance(BUGS[name].parts, T, var=var) / b - 1)
                 for T, b in zip(lengths, right, strict=True)
             ],
         )
@@ -406,10 +406,10 @@ show(
 print(f"{'':8} | narrow, T = 10 | wide, T = 10 | narrow, 10 of 1000 | wide, T = 1000")
 for letter, model in {"no bug": RIGHT, **{x: bug.parts for x, bug in letters.items()}}.items():
     variances = [
-        end_variance(model, 10, var=0.01),
-        end_variance(model, 10, var=1.0),
-        end_variance(model, 1000, var=0.01, steps=10),
-        end_variance(model, 1000, var=1.0),
+        last_variance(model, 10, var=0.01),
+        last_variance(model, 10, var=1.0),
+        last_variance(model, 1000, var=0.01, steps=10),
+        last_variance(model, 1000, var=1.0),
     ]
     print("{:8} | {:14.4f} | {:12.3f} | {:18.4f} | {:14.3f}".format(letter, *variances))
 
