@@ -86,7 +86,8 @@ def _list(figure: Figure, passed: Mapping[str, Sequence[str]]) -> None:
     line = min(0.0165, 0.54 / (height + 4))
     column, y = 0, 0.61
     for block in blocks:
-        if 0.61 - y > height * line and column < COLUMNS - 1:
+        past = (0.61 - y) / line + len(block) / 2  # lines to the middle of this lesson
+        if past > height and column < COLUMNS - 1:
             column, y = column + 1, 0.61
         x = 0.08 + column * 0.29
         for i, words in enumerate(block):
