@@ -30,12 +30,12 @@ def explore_bugs(exhibits: Mapping[str, Exhibit], *, width: int = 230) -> W.Widg
     check_index("width", width, 1, 10_000)
     names = list(exhibits)
     bug = W.ToggleButtons(  # and no list: JupyterLab takes the arrow keys before a list has them
-        options=names, description="bug", style={"button_width": "240px"}, layout=_COLUMN
+        options=names, description="bug", style={"button_width": "272px"}, layout=_COLUMN
     )
     steps = W.ToggleButtons(
         options=[f"{n} steps" for n in STEPS],
         description="digits in",
-        style={"button_width": "119px"},
+        style={"button_width": "135px"},
     )
     style, layout = W.HTML().style, W.Layout(margin="0")  # shared by all: fewer messages
     stacks = []
@@ -51,7 +51,7 @@ def explore_bugs(exhibits: Mapping[str, Exhibit], *, width: int = 230) -> W.Widg
     return view
 
 
-_COLUMN = {"width": "340px"}
+_COLUMN = {"width": "600px", "max_width": "98%"}  # two columns of buttons
 
 
 def bug_drawing(name: str, exhibit: Exhibit, steps: int, *, width: int) -> str:
