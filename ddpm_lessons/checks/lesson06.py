@@ -95,7 +95,7 @@ timesteps = Exercise(
     ),
     numbers=Numbers(
         "Which range gives the t of a sampler's loop with T = {T}: {T}, ..., 2, 1?",
-        lambda draws: {"T": draws.randrange(50, 4000, 50)},
+        lambda draws: {"T": draws.randrange(20, 400, 10)},
     ),
 )
 
