@@ -97,12 +97,15 @@ def test_a_solution_hides_no_name_of_its_lesson(course, solutions):
                     assert same, f"{notebook.name}, cell {i + 1}: {name}"
 
 
-def test_the_student_build_is_the_course(course, solutions):
+def test_the_student_build_is_the_course(course, solutions, tmp_path):
+    assert builds.student_build(course, tmp_path) == len(builds.lessons_of(course))
     for notebook in builds.lessons_of(course):
         assert b"my_" in notebook.read_bytes()
+        assert (tmp_path / "notebooks" / notebook.name).read_bytes() == notebook.read_bytes()
         assert (solutions / "notebooks" / notebook.name).is_file()
-    assert (solutions / "figures" / "unet.svg").is_file()
-    assert any((solutions / "benchmarks" / "results").iterdir())
+    for build in (tmp_path, solutions):
+        assert (build / "figures" / "unet.svg").is_file()
+        assert any((build / "benchmarks" / "results").iterdir())
 
 
 def test_a_sheet_has_every_exercise_and_the_learners_numbers(course, tmp_path):

@@ -9,10 +9,11 @@ import ast
 import re
 from collections.abc import Iterable
 
+from ddpm_lessons.kit.submissions import LESSON
+
 PRIVATE = ("ddpm_lessons.checks", "ddpm_lessons.kit", "ddpm_lessons.grading")
 PRIVATE += ("ddpm_lessons.bugs.specimens.diagnosis",)  # the answers of three exercises
 ASKED = re.compile(r"ddpm_lessons\.checks\.lesson\d\d\.[a-z]\w*")  # to call a check is harmless
-LESSON = re.compile(r"lesson\d\d")  # as every notebook names its checks
 TOOLS = ("gc", "inspect", "importlib", "runpy")
 TOOLS += ("sys.modules", "sys._getframe", "sys._current_frames", "__import__")
 INSIDE = re.compile(

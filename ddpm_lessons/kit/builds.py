@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 from ddpm_lessons.checks.progress import all_exercises
@@ -48,10 +49,7 @@ def student_build(course: Path, out: Path) -> int:
     notebooks = lessons_of(course)
     for notebook in notebooks:
         write_whole(out / "notebooks" / notebook.name, notebook.read_bytes())
-    for pattern in BESIDE:
-        for file in course.glob(pattern):
-            (out / file.relative_to(course)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, out / file.relative_to(course))
+    _copy_beside(course, out)
     return len(notebooks)
 
 
@@ -60,7 +58,7 @@ def solution_build(course: Path, out: Path) -> int:
 
     Raises AssertionError if a check refuses a solution.
     """
-    student_build(course, out)
+    _copy_beside(course, out)
     solved = 0
     for notebook in lessons_of(course):
         content = json.loads(notebook.read_text(encoding="utf-8"))
@@ -71,6 +69,14 @@ def solution_build(course: Path, out: Path) -> int:
         first["source"] = f"{''.join(first['source'])}\n\n*With solutions: for instructors.*"
         _write(out / "notebooks" / notebook.name, content)
     return solved
+
+
+def _copy_beside(course: Path, out: Path) -> None:
+    """What the lessons show, at the same places beside them."""
+    for pattern in BESIDE:
+        for file in course.glob(pattern):
+            (out / file.relative_to(course)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, out / file.relative_to(course))
 
 
 def mistakes_build(out: Path) -> int:
@@ -89,12 +95,10 @@ def sheet(notebooks: list[Path], learner: str, *, secret: str | None = None) -> 
     numbers = OWN if secret is not None else ""
     cells = [_cell("markdown", HOW.format(learner=learner, numbers=numbers))]
     for notebook in notebooks:
-        content = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        sources = ["".join(cell["source"]) for cell in content]
-        code = [s for s, cell in zip(sources, content, strict=True) if cell["cell_type"] == "code"]
+        sources, imports, answers = _read(notebook)
         cells.append(_cell("markdown", sources[0].splitlines()[0].replace("# ", "## ", 1)))
-        cells.append(_cell("code", "\n".join(_imports(code))))
-        for piece in pieces(notebook):
+        cells.append(_cell("code", "\n".join(imports)))
+        for piece in answers:
             cells += _asked(piece, sources, learner=learner, secret=secret)
     for i, cell in enumerate(cells):
         cell["id"] = hashlib.sha256(f"{i} {cell['source']}".encode()).hexdigest()[:8]
@@ -132,6 +136,15 @@ def quiz_build(bank: Path, out: Path) -> int:
     return sum(map(len, lessons.values()))
 
 
+@cache
+def _read(notebook: Path) -> tuple[list[str], list[str], list[Piece]]:
+    """The cells of a lesson, its imports, and its exercises: read once for all learners."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in content]
+    code = [s for s, cell in zip(sources, content, strict=True) if cell["cell_type"] == "code"]
+    return sources, _imports(code), pieces(notebook)
+
+
 def _solve(cell: dict, piece: Piece) -> None:
     """Put the solution into an exercise's cell, and the check's verdict under it."""
     exercise = all_exercises()[piece.name]
@@ -142,10 +155,8 @@ def _solve(cell: dict, piece: Piece) -> None:
     assert verdict.outcome == "passed", f"{piece.name}: {verdict}"
     cell["source"] = f"{source}\n\n{_check_line(cell)}"
     data = {"text/html": verdict._repr_html_(), "text/plain": repr(verdict)}
-    cell["outputs"] = [
-        {"data": data, "metadata": {}, "output_type": "execute_result", "execution_count": None}
-    ]
-    cell["outputs"][0]["execution_count"] = cell["execution_count"]
+    number = {"execution_count": cell["execution_count"]}
+    cell["outputs"] = [{"data": data, "metadata": {}, "output_type": "execute_result", **number}]
 
 
 def _asked(piece: Piece, sources: list[str], *, learner: str, secret: str | None) -> list[dict]:
