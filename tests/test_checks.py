@@ -12,7 +12,7 @@ import torch
 from ddpm_lessons.checks.comparison import brief
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers
 from ddpm_lessons.checks.places import PLACES
-from ddpm_lessons.checks.progress import all_exercises, lessons
+from ddpm_lessons.checks.progress import all_exercises, lessons, module_of
 
 TEXTS = Path(__file__).resolve().parent.parent / "notebooks" / "text"
 EXERCISES = all_exercises()
@@ -187,7 +187,11 @@ def test_the_wrong_form_is_named_before_any_number():
     assert "has 2 values; asked is one" in message(lambda x: (x, x), double, case)
     assert "There is nan" in message(lambda x: x * float("nan"), double, case)
     assert "There is inf" in message(lambda x: x / 0, double, case)
-    assert "asked was something like 2" in message(lambda x: "text", double, (1,))
+    assert "is 'text'; asked is a number." in message(lambda x: "text", double, (1,))
+    assert "asked are 2 values." in message(lambda x: "text", lambda x: (x, x), (1,))
+    assert "of the shape (3, 2)." in message(lambda x: "text", double, case)
+    assert "asked is True or False." in message(lambda x: "yes", lambda x: x > 0, (1,))
+    assert "shape (3, 2); expected ()" in message(lambda x: x > 0, lambda x: True, case)
 
 
 def test_an_answer_that_returns_nothing_is_told_so():
@@ -204,7 +208,7 @@ def test_an_answer_that_is_no_function_is_told_so():
 def test_a_number_in_place_of_an_answer_is_recognised():
     cases = (1.0,), (2.0,), (3.0,)
     assert "the same whatever the arguments are" in message(lambda x: 4.0, double, *cases)
-    assert "With the first numbers it is right" in message(
+    assert "With the first arguments it is right" in message(
         lambda x: 2.0 + 0.5 * (x - 1), double, *cases
     )
     assert "same whatever" not in message(lambda x: 4.0, lambda x: 0.0, *cases)
@@ -259,10 +263,28 @@ def test_the_learners_line_is_shown_where_the_library_complains():
     assert "takes 0 positional arguments" in message(lambda: 1, double, (1.0,))
 
 
+def test_a_name_that_is_not_defined_is_looked_for():
+    def unknown(x):
+        return math.sqrt(x)  # noqa: F821
+
+    def of_an_argument(x_0, c, eps):
+        return alpha_bar * x_0  # noqa: F821
+
+    def nowhere(x):
+        return x + nothing_like_it  # noqa: F821
+
+    assert message(unknown, double, (1.0,)).endswith("Write import math above your function.")
+    found = EXERCISES["01.jump"].check(of_an_argument).message
+    assert found.endswith("name 'alpha_bar' is not defined. Is c.alpha_bar meant?")
+    assert message(nowhere, double, (1.0,)).endswith("'nothing_like_it' is not defined.")
+
+
 def test_a_verdict_says_where_to_read_on_only_where_it_failed():
     exercise = EXERCISES["01.jump"]
     failed = exercise(lambda x_0, c, eps: x_0)
     assert repr(failed).endswith("It is explained under “The reparameterised form”.")
+    for slip in (lambda x_0, c, eps: None, lambda x_0, c, eps: x_0 + c, lambda x: x):
+        assert "explained under" not in repr(exercise(slip))
     assert "The reparameterised form" in failed._repr_html_()
     assert "explained under" not in repr(exercise(exercise.solution))
     assert "explained under" not in repr(exercise(...))
@@ -320,10 +342,11 @@ READABLE = [name for name in EXERCISES if not name.startswith("13.specimen")]  #
 @pytest.mark.parametrize("name", READABLE)
 def test_a_solution_can_be_read(name):
     """It is an expression, or a function that explains itself, or the library's: no factory's."""
-    source = inspect.getsource(importlib.import_module(f"ddpm_lessons.checks.lesson{name[:2]}"))
-    body = ast.parse(source).body
+    body = ast.parse(inspect.getsource(module_of(EXERCISES[name]))).body
     exercise = next(
-        one for one in body if isinstance(one, ast.Assign) and one.targets[0].id == name[3:]
+        one
+        for one in body
+        if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == name[3:]
     )
     solution = next(word.value for word in exercise.value.keywords if word.arg == "solution")
     if isinstance(solution, ast.Lambda):
@@ -366,7 +389,7 @@ def test_a_wrong_value_is_not_told_the_right_one(name):
     for wrong in (-123, 10**9, 0.123, "text", (7, 7, 7), float("nan")):
         verdict = exercise.check(wrong, seed=0)
         assert verdict.outcome == "failed"
-        assert not re.search(rf"(?<![\d.]){re.escape(brief(right))}(?![\d.])", verdict.message)
+        assert not re.search(rf"(?<![\d.]){re.escape(brief(right))}(?!\.?\d)", verdict.message)
 
 
 def test_a_wrong_value_is_told_the_direction():

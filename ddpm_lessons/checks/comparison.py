@@ -19,8 +19,8 @@ def close(answer: object, expected: object, tolerance: float) -> bool:
     of them: a list of rows is as good as a tensor, a tensor of two numbers as good as a pair. The
     distance is relative to 1 + the size of what is expected, and nan is close to nan.
     """
-    if isinstance(expected, (str, bool)):
-        return answer == expected
+    if isinstance(expected, str):
+        return isinstance(answer, str) and answer == expected
     try:
         theirs, ours = _both(answer, expected)
     except (TypeError, ValueError, RuntimeError):
@@ -48,8 +48,20 @@ def mismatch(answer: object, expected: object) -> str:
 
     Its form, whatever its numbers, or a number far behind the first one.
     """
-    if isinstance(expected, (str, bool)):
-        return "" if isinstance(answer, type(expected)) else _asked(answer, expected)
+    if (words := wrong_form(answer, expected)) or isinstance(expected, str):
+        return words
+    theirs, ours = _both(answer, expected)
+    shown = list if len(ours) > 4 else tuple
+    return _later(theirs, ours) if brief(shown(theirs)) == brief(shown(ours)) else ""
+
+
+def wrong_form(answer: object, expected: object) -> str:
+    """What is wrong with an answer whatever its numbers: their count, the shape, nan; or ""."""
+    if isinstance(expected, str):
+        return "" if isinstance(answer, str) else _asked(answer, expected)
+    given, wanted = _length(answer), _length(expected)
+    if given is not None and wanted is not None and given != wanted:
+        return f"Your answer has {_count(given)}; asked {_are(wanted)}."
     try:
         theirs, ours = _both(answer, expected)
     except (TypeError, ValueError, RuntimeError):
@@ -62,21 +74,26 @@ def mismatch(answer: object, expected: object) -> str:
         if b.isfinite().all() and not a.isfinite().all():
             kind = "nan" if a.isnan().any() else "inf"
             return f"There is {kind} in your answer: a division by 0, or the root of something < 0?"
-    shown = list if len(ours) > 4 else tuple
-    return _later(theirs, ours) if brief(shown(theirs)) == brief(shown(ours)) else ""
+    return ""
+
+
+def in_numbers(answer: object, expected: object) -> Tensor | tuple[Tensor, ...]:
+    """The numbers of an answer that has the form expected, in float64.
+
+    One tensor, a list of equal parts stacked, or a tuple of parts that have different shapes.
+    """
+    parts, _ = _both(answer, expected)
+    return torch.stack(parts).squeeze(0) if len({p.shape for p in parts}) == 1 else tuple(parts)
 
 
 def direction(answer: object, expected: object) -> str:
     """What is wrong with a value, without telling the right one."""
     given = f"Your answer is {brief(answer)}"
-    if isinstance(expected, (str, bool)):
+    if wrong := wrong_form(answer, expected):
+        return wrong
+    if isinstance(expected, str):
         return f"{given}; that is not it."
-    try:
-        theirs, ours = _both(answer, expected)
-    except (TypeError, ValueError, RuntimeError):
-        return f"{given}; asked is a number, or several in parentheses."
-    if len(theirs) != len(ours):
-        return f"Your answer has {_count(len(theirs))}; asked {_are(len(ours))}."
+    theirs, ours = _both(answer, expected)
     if len(ours) > 1 and close(theirs[0], ours[0], 1e-6):
         return _later(theirs, ours).partition(";")[0] + "; that is not it."
     if len(ours) > 1 or theirs[0].numel() != 1 or not theirs[0].isfinite():
@@ -166,7 +183,22 @@ def _later(theirs: list[Tensor], ours: list[Tensor]) -> str:
 
 
 def _asked(answer: object, expected: object) -> str:
-    return f"Your answer is {brief(answer)}; asked was something like {brief(expected)}."
+    """What kind of answer is asked for, without telling it."""
+    count = _length(expected)
+    if isinstance(expected, str):
+        kind = 'is a text, in quotation marks: "..."'
+    elif isinstance(expected, bool):
+        kind = "is True or False"
+    elif isinstance(expected, ARRAYS) and math.prod(expected.shape) != 1:
+        kind = f"is a tensor of the shape {tuple(expected.shape)}"
+    else:
+        kind = "is a number" if count is None else f"are {_count(count)}"
+    return f"Your answer is {brief(answer)}; asked {kind}."
+
+
+def _length(value: object) -> int | None:
+    """How many there are in a list, tuple or range; None for anything else."""
+    return len(value) if isinstance(value, (list, tuple, range)) else None
 
 
 def _count(n: int) -> str:

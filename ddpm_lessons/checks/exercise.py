@@ -15,11 +15,19 @@ from functools import partial
 from typing import NamedTuple
 
 from ddpm_lessons.checks import record
-from ddpm_lessons.checks.comparison import brief, close, direction, mismatch
+from ddpm_lessons.checks.comparison import (
+    brief,
+    close,
+    direction,
+    in_numbers,
+    mismatch,
+    wrong_form,
+)
 from ddpm_lessons.checks.places import PLACES
 from ddpm_lessons.checks.trial import Trial, names_read, tried
 
 OUTCOMES = {"passed": "✓ Passed", "not attempted": "○ Not attempted yet", "failed": "✗ Not yet"}
+NOTHING = "Your function gives nothing back. Does its last line say return? (print shows only.)"
 COLOURS = {"passed": "#1a7f37", "not attempted": "#6e7781", "failed": "#b35900"}
 
 
@@ -73,8 +81,9 @@ class Exercise:
     cases: the argument tuples to try; with a parameter `seed`, they are tried once as they are and
     once with a seed of the moment. mistakes: the known wrong variants. tolerance: how far an answer
     may lie from the solution, relative to 1 + its size; float32 answers need 1e-4. numbers: how to
-    ask for a value with a learner's own numbers. properties: for an open task with many right
-    answers: makes of the answers to all cases a named tuple of what is asked of them.
+    ask for a value with a learner's own numbers. demands: for an open task, with many right
+    answers: takes the numbers of the answers to all cases, and says of each demand whether it is
+    met; the demands are named by what is said to a learner who does not meet them.
     """
 
     name: str
@@ -84,7 +93,7 @@ class Exercise:
     mistakes: Sequence[Mistake] = ()
     tolerance: float = 1e-4
     numbers: Numbers | None = None
-    properties: Callable[[list], tuple] | None = None
+    demands: Callable[[list], dict[str, bool]] | None = None
 
     @property
     def title(self) -> str:
@@ -121,7 +130,7 @@ class Exercise:
         if cases[0] and not trial.function and trial.answers:
             words = f"Asked is a function; yours is {brief(trial.answers[0])}."
             return Verdict("failed", words, self.section)
-        return Verdict(*self._judged(trial, cases), self.section)
+        return self._judged(trial, cases)
 
     def asked_of(self, learner: str, *, secret: str = "") -> "Exercise":
         """This exercise with the numbers of one learner; itself where it has no `numbers`.
@@ -149,33 +158,45 @@ class Exercise:
         random_ones = "seed" in inspect.signature(self.cases).parameters
         return [*self.cases(), *(self.cases(seed=seed) if random_ones else ())]
 
-    def _judged(self, trial: Trial, cases: list[tuple]) -> tuple[str, str]:
-        """The outcome and the message: conduct first, then the known mistakes, then all others."""
+    def _judged(self, trial: Trial, cases: list[tuple]) -> Verdict:
+        """The known mistakes first, then what their conduct tells, then all others.
+
+        Where to read on is said of a mistake in the matter only.
+        """
         if len(trial.answers) < len(cases):  # it raised
-            return "failed", trial.complaint
+            return Verdict("failed", trial.complaint)
         right = [self.solution(*case) for case in cases]
-        if self._agree(trial.answers, right):
-            found = "has all that is asked" if self.properties else "agrees with the library"
-            passed = f"Your answer {found}."
-            return ("failed", trial.complaint) if trial.complaint else ("passed", passed)
+        fault = (self._unmet if self.demands else self._unlike)(trial, right, cases)
+        if not fault:
+            found = "does all that is asked" if self.demands else "agrees with the library"
+            passed = Verdict("passed", f"Your answer {found}.")
+            return Verdict("failed", trial.complaint) if trial.complaint else passed
         for mistake in self.mistakes:
             if self._agree(trial.answers, [mistake.wrong(*case) for case in cases]):
-                return "failed", mistake.hint
-        return "failed", trial.complaint or self._unknown(trial, right, cases)
+                return Verdict("failed", mistake.hint, self.section)
+        if trial.complaint or fault == NOTHING:
+            return Verdict("failed", trial.complaint or fault)
+        return Verdict("failed", fault, self.section)
 
     def _agree(self, answers: list, expected: list) -> bool:
-        if self.properties:
-            return self.properties(answers) == self.properties(expected)
         return all(close(a, e, self.tolerance) for a, e in zip(answers, expected, strict=True))
 
-    def _unknown(self, trial: Trial, right: list, cases: list[tuple]) -> str:
-        """What can be said of a mistake that nobody has made before."""
+    def _unmet(self, trial: Trial, right: list, cases: list[tuple]) -> str:
+        """What is wrong with the form of an open answer, or the first demand not met; or ""."""
+        if all(value is None for value in trial.answers):
+            return NOTHING
+        pairs = list(zip(trial.answers, right, strict=True))
+        wrong = next(filter(None, (wrong_form(a, e) for a, e in pairs)), "")
+        met = {} if wrong else self.demands([in_numbers(a, e) for a, e in pairs])
+        return next((words for words, yes in met.items() if not yes), wrong)
+
+    def _unlike(self, trial: Trial, right: list, cases: list[tuple]) -> str:
+        """How an answer differs from the right one, as far as nobody's known mistake; or ""."""
         answers = trial.answers
+        if self._agree(answers, right):
+            return ""
         if all(value is None for value in answers):
-            return "Your function gives nothing back. Does its last line say return?"
-        if self.properties:
-            found, asked = self.properties(answers), self.properties(right)
-            return f"Your answer is {brief(found)}; asked is {brief(asked)}."
+            return NOTHING
         if not cases[0]:
             return direction(answers[0], right[0])
         agrees = [close(a, e, self.tolerance) for a, e in zip(answers, right, strict=True)]
@@ -188,7 +209,10 @@ class Exercise:
         if varied and all(close(a, answers[0], self.tolerance) for a in answers):
             return f"Your answer is the same whatever the arguments are: compute it. {numbers}"
         if first > 0 and not any(agrees[first:]):
-            numbers += " With the first numbers it is right: is one of them written into your code?"
+            numbers += (
+                " With the first arguments it is right: what is special about them, or is one of"
+                " their numbers written into your code?"
+            )
         return f"{trial.habit} {numbers}".strip()
 
 

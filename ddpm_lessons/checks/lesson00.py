@@ -1,12 +1,11 @@
 """Lesson 00, welcome: four exercises to warm up."""
 
-import math
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import torch
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
+from ddpm_lessons.checks.lesson00_open import dial
 
 
 def _pixels(seed: int = 0) -> Iterable[tuple]:
@@ -105,74 +104,5 @@ calls = Exercise(
     ),
 )
 
-
-class Dial(NamedTuple):
-    """What is asked of a dial, whatever it looks like."""
-
-    starts_at_0: bool
-    ends_at_1: bool
-    never_falls: bool
-    stays_between: bool
-
-
-LENGTHS = (10, 1000)  # the T that a dial is tried with
-PLACES_ON_IT = 11
-
-
-def _times() -> Iterable[tuple]:
-    for T in LENGTHS:
-        for i in range(PLACES_ON_IT):
-            yield i * T // (PLACES_ON_IT - 1), T
-
-
-def _looks(shares: list) -> Dial:
-    """What holds for all dials in a list of their values; nothing holds for what is no number."""
-    try:
-        values = torch.tensor([float(share) for share in shares]).view(len(LENGTHS), PLACES_ON_IT)
-    except (TypeError, ValueError):
-        return Dial(False, False, False, False)
-    near = 1e-6
-    return Dial(
-        starts_at_0=bool((values[:, 0].abs() < near).all()),
-        ends_at_1=bool(((values[:, -1] - 1).abs() < near).all()),
-        never_falls=bool((values.diff() > -near).all()),
-        stays_between=bool(((values > -near) & (values < 1 + near)).all()),
-    )
-
-
-dial = Exercise(
-    name="00.dial",
-    task="Complete my_dial: from 0 at t = 0 to 1 at t = T, and never down. Many answers are right.",
-    solution=lambda t, T: t / T,
-    cases=_times,
-    properties=_looks,
-    mistakes=(
-        Mistake(
-            lambda t, T: 1 - t / T,
-            "That is the share of the picture. The dial says how much is noise: 0 where it begins.",
-        ),
-        Mistake(
-            lambda t, T: t,
-            "t counts steps and goes up to T. The dial ends at 1.",
-        ),
-        Mistake(
-            lambda t, T: t / (T + 1),
-            "At t = T it should stand at 1 exactly, whatever T is, and yours has not arrived. "
-            "There are T steps from 0 to T.",
-        ),
-        Mistake(
-            lambda t, T: (t + 1) / (T + 1),
-            "At t = 0 there is some noise already. Nothing has happened to the picture yet.",
-        ),
-        Mistake(
-            lambda t, T: math.sin(math.pi * t / T),
-            "Your dial goes up and comes down again. Noise never gets less on the way.",
-        ),
-        Mistake(
-            lambda t, T: t / T + 0.1 * math.sin(4 * math.pi * t / T),
-            "Both ends are right, but in between it falls somewhere. Noise never gets less.",
-        ),
-    ),
-)
 
 EXERCISES = by_name(scaling, static, calls, dial)

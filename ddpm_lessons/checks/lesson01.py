@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
+from ddpm_lessons.checks.lesson01_open import fifty_steps
 from ddpm_lessons.schedule import Coefficients, cosine_schedule, linear_schedule
 
 LINEAR = linear_schedule()
@@ -201,4 +202,4 @@ mostly_noise = Exercise(
     ),
 )
 
-EXERCISES = by_name(one_step, jump, alpha_bars, mostly_noise)
+EXERCISES = by_name(one_step, jump, alpha_bars, mostly_noise, fifty_steps)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
+from ddpm_lessons.checks.lesson02_open import bad_jump
 from ddpm_lessons.checks.reverse import in_steps, sigma
 from ddpm_lessons.posterior import p_mean_from_eps
 from ddpm_lessons.schedule import Coefficients, cosine_schedule
@@ -219,4 +220,4 @@ reverse_step = Exercise(
     ),
 )
 
-EXERCISES = by_name(product, weights, variance, reverse_step)
+EXERCISES = by_name(product, weights, variance, reverse_step, bad_jump)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
+from ddpm_lessons.checks.lesson03_open import distance
 from ddpm_lessons.forward import q_sample
 from ddpm_lessons.posterior import q_posterior
 from ddpm_lessons.schedule import Coefficients, linear_schedule
@@ -244,4 +245,4 @@ randint_arguments = Exercise(
     ),
 )
 
-EXERCISES = by_name(bits_per_dim, kl, weight, one_example, randint_arguments)
+EXERCISES = by_name(bits_per_dim, kl, weight, one_example, randint_arguments, distance)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
+from ddpm_lessons.checks.lesson04_open import layers
 
 
 def _receptive_field(layers):
@@ -39,6 +40,10 @@ width_seen = Exercise(
             ),
             "You multiply by a layer's stride before adding that layer. Its kernel still reads "
             "the finer grid; its stride counts for the layers after it.",
+        ),
+        Mistake(
+            lambda layers: 1 + sum((kernel - 1) * stride for kernel, stride in layers),
+            "You multiply by the layer's own stride. A step is as long as all strides before it.",
         ),
         Mistake(
             lambda layers: _receptive_field(layers) - 1,
@@ -159,11 +164,7 @@ embedding = Exercise(
     name="04.embedding",
     task="Complete my_embedding: (B,) timesteps and an even width in, (B, width) sinusoids out.",
     solution=_embedding,
-    cases=lambda: [
-        (torch.tensor([1, 2, 100, 1000]), 64),
-        (torch.tensor([999]), 8),
-        (torch.tensor([7, 5, 3]), 4),
-    ],
+    cases=lambda: [(torch.tensor([1, 2, 100, 1000]), 64), (torch.tensor([999, 5, 3]), 4)],
     tolerance=1e-3,
     mistakes=(
         Mistake(
@@ -245,4 +246,4 @@ inject = Exercise(
     ),
 )
 
-EXERCISES = by_name(width_seen, size_back, block_parameters, embedding, inject)
+EXERCISES = by_name(width_seen, size_back, block_parameters, embedding, inject, layers)

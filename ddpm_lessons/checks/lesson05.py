@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
+from ddpm_lessons.checks.lesson05_open import memory
 from ddpm_lessons.forward import q_sample
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 
@@ -233,4 +234,4 @@ images = Exercise(
     ),
 )
 
-EXERCISES = by_name(one_step, steps, images, ema)
+EXERCISES = by_name(one_step, steps, images, ema, memory)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
+from ddpm_lessons.checks.lesson06_open import own_sigma
 from ddpm_lessons.checks.reverse import in_steps, sigma, tilde
 from ddpm_lessons.forward import predict_x0
 from ddpm_lessons.posterior import p_mean_from_eps, q_posterior
@@ -245,4 +246,4 @@ sampler = Exercise(
     ),
 )
 
-EXERCISES = by_name(timesteps, sampler, sigmas, clipped_step)
+EXERCISES = by_name(timesteps, sampler, sigmas, clipped_step, own_sigma)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
+from ddpm_lessons.checks.lesson07_open import own_judge
 
 
 def _shares() -> Iterable[tuple]:
@@ -21,8 +22,7 @@ def _differences() -> Iterable[tuple]:
 
 def _diagonals(seed: int = 7) -> Iterable[tuple]:
     """(mean_a, var_a, mean_b, var_b): one number by calculator, then more features."""
-    one = (torch.tensor([x], dtype=torch.float64) for x in (1.0, 4.0, 3.0, 9.0))
-    yield tuple(one)
+    yield tuple(torch.tensor([x], dtype=torch.float64) for x in (1.0, 4.0, 3.0, 9.0))
     generator = torch.Generator().manual_seed(seed)
     for width in (3, 8):
         means = torch.randn(2, width, generator=generator, dtype=torch.float64)
@@ -245,4 +245,6 @@ price_of_noise = Exercise(
     ),
 )
 
-EXERCISES = by_name(standard_error, samples_needed, diagonal_frechet, price_of_noise, nearest_other)
+EXERCISES = by_name(
+    standard_error, samples_needed, diagonal_frechet, price_of_noise, nearest_other, own_judge
+)

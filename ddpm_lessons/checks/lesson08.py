@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
+from ddpm_lessons.checks.lesson08_open import compass
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 
 LINEAR = linear_schedule()
@@ -199,4 +200,4 @@ walkers_variance = Exercise(
     ),
 )
 
-EXERCISES = by_name(score, langevin_step, walkers_variance, jump)
+EXERCISES = by_name(score, langevin_step, walkers_variance, jump, compass)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import torch
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
+from ddpm_lessons.checks.lesson09_open import own_grid
 from ddpm_lessons.forward import predict_eps
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 
@@ -245,4 +246,4 @@ slerp = Exercise(
     ),
 )
 
-EXERCISES = by_name(jump, grid, order, ahead, slerp)
+EXERCISES = by_name(jump, grid, order, ahead, slerp, own_grid)

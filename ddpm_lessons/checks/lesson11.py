@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import torch
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Numbers, by_name
+from ddpm_lessons.checks.lesson11_open import own_code
 from ddpm_lessons.schedule import Coefficients, linear_schedule
 
 LINEAR = linear_schedule()
@@ -245,4 +246,4 @@ savings = Exercise(
     ),
 )
 
-EXERCISES = by_name(kl, draw, signal_to_noise, there_and_back, savings)
+EXERCISES = by_name(kl, draw, signal_to_noise, there_and_back, savings, own_code)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ddpm_lessons.checks.exercise import Exercise, Mistake, by_name
+from ddpm_lessons.checks.lesson12_open import own_damage
 from ddpm_lessons.schedule import linear_schedule
 
 LINEAR = linear_schedule()
@@ -246,4 +247,4 @@ start = Exercise(
     ),
 )
 
-EXERCISES = by_name(adjoint, posterior, known, certainty, start)
+EXERCISES = by_name(adjoint, posterior, known, certainty, start, own_damage)

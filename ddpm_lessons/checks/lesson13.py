@@ -8,57 +8,13 @@ from torch import Tensor
 from ddpm_lessons.bugs import BUGS
 from ddpm_lessons.bugs.specimens import diagnosis
 from ddpm_lessons.checks.exercise import Exercise, Mistake, Verdict, by_name
+from ddpm_lessons.checks.lesson13_open import own_test
 from ddpm_lessons.checks.trial import Trial
 from ddpm_lessons.forward import predict_eps, predict_x0
 from ddpm_lessons.schedule import Coefficients, cosine_schedule
 
 Step = Callable[[float, int, float], float]
 TEN = cosine_schedule(T=10)
-
-
-def _draws() -> Iterable[tuple]:
-    """(draw, T): how different trainers draw their t; draw(n) gives (n,) int64."""
-    for T in (10, 50):
-        for low, high in ((1, T + 1), (1, T), (0, T), (2, T + 1)):
-            yield _trainer(low, high), T
-
-
-def _trainer(low: int, high: int) -> Callable[[int], Tensor]:
-    def draw(n: int) -> Tensor:
-        return torch.randint(low, high, (n,), generator=torch.Generator().manual_seed(13))
-
-    return draw
-
-
-never_drawn = Exercise(
-    name="13.never_drawn",
-    task="Complete my_never_drawn: the t in 1..T that the trainer never draws, as a sorted list.",
-    solution=lambda draw, T: sorted(set(range(1, T + 1)) - set(draw(20_000).tolist())),
-    cases=_draws,
-    tolerance=0,
-    mistakes=(
-        Mistake(
-            lambda draw, T: sorted(set(range(1, T)) - set(draw(20_000).tolist())),
-            "Your test has the trainer's own bug: range(1, T) ends at T - 1, so it cannot miss T.",
-        ),
-        Mistake(
-            lambda draw, T: sorted(set(range(T)) - set(draw(20_000).tolist())),
-            "You ask for 0, ..., T - 1. Here t counts noise steps, from 1 to T.",
-        ),
-        Mistake(
-            lambda draw, T: sorted(set(range(T + 1)) - set(draw(20_000).tolist())),
-            "You ask for t = 0 as well. There is no noise at 0, and nothing to learn.",
-        ),
-        Mistake(
-            lambda draw, T: sorted(set(range(1, T + 1)) - set(draw(T).tolist())),
-            "T draws are too few: about a third of the t is missed by chance alone. Draw 20,000.",
-        ),
-        Mistake(
-            lambda draw, T: sorted(set(range(1, T + 1)) ^ set(draw(20_000).tolist())),
-            "Your list also holds what is drawn and should not be. Asked are the missing t only.",
-        ),
-    ),
-)
 
 
 def _steps() -> Iterable[tuple]:
@@ -245,4 +201,4 @@ repaired = Exercise(
     ),
 )
 
-EXERCISES = by_name(never_drawn, end_variance, specimen_A, specimen_B, specimen_C, repaired)
+EXERCISES = by_name(own_test, end_variance, specimen_A, specimen_B, specimen_C, repaired)

@@ -3,13 +3,17 @@
 import html
 import importlib
 import pkgutil
+import re
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from ddpm_lessons import checks
 from ddpm_lessons.checks.exercise import COLOURS, Exercise
 from ddpm_lessons.checks.record import passed, record_file
+
+LESSON = re.compile(r"lesson\d\d")  # lesson01_open holds some of lesson01's exercises
 
 
 class Lesson(NamedTuple):
@@ -26,13 +30,20 @@ def lessons() -> tuple[Lesson, ...]:
     modules = sorted(m.name for m in pkgutil.iter_modules(checks.__path__))
     found = []
     for module in modules:
-        if not module.startswith("lesson"):
+        if not LESSON.fullmatch(module):
             continue
         content = importlib.import_module(f"{checks.__name__}.{module}")
         name = content.__doc__.split(":")[0].partition(", ")[2]
         exercises = {exercise.name: exercise for exercise in content.EXERCISES.values()}
         found.append(Lesson(module.removeprefix("lesson"), name, exercises))
     return tuple(found)
+
+
+def module_of(exercise: Exercise) -> ModuleType:
+    """The module in which an exercise is written."""
+    name = f"{checks.__name__}.lesson{exercise.name[:2]}"
+    lesson, its_open = importlib.import_module(name), importlib.import_module(f"{name}_open")
+    return its_open if exercise.name[3:] in vars(its_open) else lesson
 
 
 def all_exercises() -> dict[str, Exercise]:

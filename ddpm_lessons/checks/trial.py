@@ -14,6 +14,13 @@ from ddpm_lessons.checks.comparison import alike
 OURS = tuple(
     f"ddpm_lessons{slash}{folder}{slash}" for folder in ("checks", "grading") for slash in "/\\"
 )
+IMPORTS = {
+    "math": "import math",
+    "np": "import numpy as np",
+    "torch": "import torch",
+    "nn": "from torch import nn",
+    "F": "from torch.nn import functional as F",
+}
 
 
 class Trial(NamedTuple):
@@ -50,7 +57,7 @@ def tried(
         again = [function(*case) for case in reversed(cases())][::-1]
         habit = habits(answer, needed)
     except Exception as error:
-        return Trial(answers, raised(error), "", callable(answer))
+        return Trial(answers, raised(error, function, fresh[0]), "", callable(answer))
     finally:
         torch.set_rng_state(random_state)
     if drawn:
@@ -138,8 +145,12 @@ def _is_data(value: object) -> bool:
     return value is not None and not callable(value) and not isinstance(value, ModuleType)
 
 
-def raised(error: BaseException) -> str:
-    """An exception in words, and the learner's line that raised it."""
+def raised(error: BaseException, function: Callable | None = None, case: tuple = ()) -> str:
+    """An exception in words, and the learner's line that raised it.
+
+    function, case: the answer and the arguments that it was given, for a word about a name that is
+    not defined.
+    """
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -148,4 +159,17 @@ def raised(error: BaseException) -> str:
     if not frames:
         return f"{type(error).__name__}: {error}. Keep the arguments as the task gives them."
     line = f' in your line "{frames[0].line}"' if frames[0].line else ""
-    return f"{type(error).__name__}{line}: {error}"
+    words = f"{type(error).__name__}{line}: {error}"
+    return words if words.endswith((".", "?", "!")) else f"{words}.{_remedy(error, function, case)}"
+
+
+def _remedy(error: BaseException, function: Callable | None, case: tuple) -> str:
+    """Where a name that is not defined may be found: to be imported, or in an argument."""
+    name = error.name if isinstance(error, NameError) else None
+    if name in IMPORTS:
+        return f" Write {IMPORTS[name]} above your function."
+    code = getattr(inspect.unwrap(function), "__code__", None) if function else None
+    for argument, value in zip(code.co_varnames if code else (), case, strict=False):
+        if name and not isinstance(value, torch.Tensor) and hasattr(value, name):
+            return f" Is {argument}.{name} meant?"
+    return ""

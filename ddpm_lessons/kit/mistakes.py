@@ -1,10 +1,10 @@
 """The mistakes that the checks know, as a page for instructors: what was written, what is said."""
 
 import ast
-import importlib
+from ast import literal_eval
 
 from ddpm_lessons.checks.exercise import Exercise
-from ddpm_lessons.checks.progress import lessons
+from ddpm_lessons.checks.progress import lessons, module_of
 from ddpm_lessons.kit.solutions import exercise_call
 
 HEAD = """# The mistakes that the checks know
@@ -28,16 +28,18 @@ def mistakes_page() -> str:
 
 def wrong_sources(exercise: Exercise) -> list[str]:
     """The source of each of an exercise's wrong answers, "" where it is made elsewhere."""
-    module = importlib.import_module(f"ddpm_lessons.checks.lesson{exercise.name[:2]}")
+    module = module_of(exercise)
     call = exercise_call(module, exercise)
     given = [word.value for word in call.keywords if word.arg == "mistakes"]
     known = {}
     for node in ast.walk(given[0]) if given else ():
-        if isinstance(node, ast.Call) and len(node.args) == 2:
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Mistake":
+            hint = node.args[1]
             try:
-                known[ast.literal_eval(node.args[1])] = ast.unparse(node.args[0])
-            except ValueError:  # the hint is put together
+                words = vars(module)[hint.id] if isinstance(hint, ast.Name) else literal_eval(hint)
+            except ValueError:  # it is put together
                 continue
+            known[words] = ast.unparse(node.args[0])
     return [known.get(mistake.hint, "") for mistake in exercise.mistakes]
 
 

@@ -1,13 +1,13 @@
 """The solution of an exercise as source, taken out of its check: there is no second copy of it."""
 
 import ast
-import importlib
 import inspect
 import textwrap
 from functools import cache, partial
 from types import ModuleType
 
 from ddpm_lessons.checks.exercise import Exercise
+from ddpm_lessons.checks.progress import module_of
 from ddpm_lessons.kit.slices import names_bound, names_read, needed
 
 
@@ -17,7 +17,7 @@ def solution_source(exercise: Exercise, answer: str) -> str:
     What the solution uses of its module, imports and helpers, stands before it. A function of the
     library is called. With a learner's own numbers (`asked_of`) they stand in the code.
     """
-    module = importlib.import_module(f"ddpm_lessons.checks.lesson{exercise.name[:2]}")
+    module = module_of(exercise)
     node = _solution_node(module, exercise)
     numbers = exercise.solution.keywords if isinstance(exercise.solution, partial) else {}
     is_value = not next(iter(exercise.cases()))

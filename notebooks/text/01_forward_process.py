@@ -351,6 +351,28 @@ my_t = ...  # replace the dots: a whole number
 lesson01.mostly_noise(my_t)
 
 # %% [markdown]
+# ### Exercise 1.5 · Fifty steps
+#
+# Many answers are right here. A thousand steps are slow; you want to make do with $T = 50$. Write your own schedule: a function
+# that is given $T$ (it will be tried with 50, 200 and 1000) and returns the $T$ numbers $\beta_1 \dots \beta_T$, so that
+#
+# - every $\beta_t$ lies between 0 and 1,
+# - the chain ends in noise: $\bar\alpha_T < 0.001$,
+# - no step is rough: none takes more than a tenth of the variance, $\bar\alpha_{t-1} - \bar\alpha_t \le 0.1$. (Lesson 02 shows what a
+#   large step costs on the way back.)
+#
+# <details><summary>Hint</summary>The paper's betas, 0.0001 to 0.02, leave $\bar\alpha_{50} = 0.6$. By what factor must they grow if there are
+# 20 times fewer of them? Or begin at the end: choose a curve for $\bar\alpha_t$, and see which betas make it.</details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_betas(T):
+    return ...  # replace the dots: T numbers, beta_1 ... beta_T
+
+
+lesson01.fifty_steps(my_betas)
+
+# %% [markdown]
 # ## Counting from 1, counting from 0
 #
 # The paper and the article's text count steps from 1 to $T$; index 0 is the clean image. So does this

@@ -729,6 +729,34 @@ def my_reverse_step(x_t, t, schedule, eps, z):
 lesson02.reverse_step(my_reverse_step)
 
 # %% [markdown]
+# ### Exercise 2.5 · A jump too far
+#
+# Many answers are right here. A step back may be a Gaussian if it is small. When is a jump *too large*? In the one-pixel world, from
+# $x_{400} = 0.2$, you saw more than a bit get lost, but that was a jump of 400 steps. Find a short one that is bad: three numbers
+# `(s, t, x_t)`, from $t$ back to $s$, such that
+#
+# - $s$ and $t$ are whole numbers, $0 \le s < t \le 1000$;
+# - $x_t$ is a value that does occur: its density at $t$ is at least 0.05;
+# - the best Gaussian loses more than half a bit;
+# - and the jump takes at most 60 steps.
+#
+# You have two instruments: `bits_lost` from above, with `schedule.between(s, t)`, and `how_common` below. Try, print, or let a loop hunt.
+#
+# <details><summary>Hint</summary>Find, in the first figure of this lesson's one-pixel world, the $t$ at which the two peaks begin to touch. Long before it
+# nothing is in doubt, long after it a few steps decide nothing. Which $x_t$ leaves most open? It may be a rare one: make a compromise.</details>
+
+
+# %% tags=["nbval-ignore-output"]
+def how_common(t, x_t):  # the density of x_t at t
+    here = toy.noised(schedule.at(t).alpha_bar)
+    return here.log_density(torch.tensor([[x_t]], dtype=torch.float64)).exp().item()
+
+
+my_jump = ...  # replace the dots: (s, t, x_t)
+
+lesson02.bad_jump(my_jump)
+
+# %% [markdown]
 # ## What breaks if ...
 #
 # **... the list of $\bar\alpha_{t-1}$ is padded at the wrong end?** Code that counts from 0 has no entry for the clean image, so it makes a second list,

@@ -864,6 +864,41 @@ show(
 # The curve does what yours will do, and here we know why: it has arrived. The scatter of single batches is
 # luck, mostly which $t$ were drawn. For real digits nobody knows the floor. So a flat curve says little;
 # compare runs by long averages, or look at samples.
+
+# %% [markdown]
+# ### Exercise 3.6 · Why squares?
+#
+# Many answers are right here. "The best it can do is the average" is no law of nature: it is what *squares* ask
+# for. With absolute errors the best guess would be the median. But lesson 02 needs the average, because Eq. (7) is
+# linear in $x_0$. Is the square the only distance that asks for it?
+#
+# Write another one. You are given a batch of guesses and a batch of truths, both of shape `(8,)`, numbers from
+# $-4$ to $4$. Return one number, such that
+#
+# - it is 0 where all guesses are right, and never negative;
+# - it grows when guesses move away from their truths: any of them, to either side;
+# - where several truths share one guess (the network saw the same $x_t$), it is smallest if that guess is their
+#   mean, however skewed they are and whatever the other guesses;
+# - it is not the squared error in other units: twice the error does not always cost four times as much.
+#
+# <details><summary>Hint</summary>There are two roads. The first begins at the mean of the squares: a valley stays
+# where it is if you measure its heights on another scale. The second begins at a bowl, any curve that bends upwards
+# everywhere. Lay the tangent to it at the guess. How far above the tangent is the bowl, at the truth?</details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_distance(guess, truth):
+    return ...  # replace the dots: one number
+
+
+lesson03.distance(my_distance)
+
+# %% [markdown]
+# <details><summary>When it has passed: could one train with it?</summary>In training every batch is another one, and
+# the losses of all batches add up. A sum over the numbers of a batch does not mind how they are divided. The root of
+# such a sum does: for a batch of one number it is the absolute error, and the median is back. So the second road
+# leads to losses for training, and the first need not. Those of the second are called Bregman divergences; the squared
+# error is the one of the bowl $x^2$.</details>
 #
 # ### The floor at each t
 #

@@ -755,6 +755,38 @@ def my_inject(h, shift):
 lesson04.inject(my_inject)
 
 # %% [markdown]
+# ### Exercise 4.6 · See far, pay little
+#
+# Many answers are right here. Design a stack that lets one corner of a $28 \times 28$ picture know of the other. With
+# 32 channels everywhere, 27 plain $3 \times 3$ convolutions would do it for 195 million multiply-adds. Make do with
+# **seven** layers, each a pair `(kernel, stride)`, and with 15 million:
+#
+# - a kernel is 1 to 5 positions wide, a stride is 1 or 2, and no longer than its kernel;
+# - the first layer has a kernel of 3 or more and stride 1: what it makes is for the finest skip;
+# - the last one still makes $7 \times 7$ positions or more;
+# - the receptive field is at least 55 pixels wide;
+# - all of them together cost at most 15 million multiply-adds.
+#
+# Borders are padded, so that a layer of stride 1 keeps the size and one of stride 2 halves it. You have two
+# instruments: `receptive_field`, and `millions` below.
+#
+# <details><summary>Hint</summary>Begin with seven layers of <code>(3, 1)</code>, print both numbers, and change one layer at a time. Which
+# change makes the field wider <em>and</em> the price lower? Does it matter whether it comes early or late?</details>
+
+
+# %% tags=["nbval-ignore-output"]
+def millions(layers, side=28, cost=0):  # of multiply-adds, with 32 channels everywhere
+    for kernel, stride in layers:
+        side //= stride
+        cost += kernel**2 * 32 * 32 * side**2
+    return cost / 1e6
+
+
+my_layers = ...  # replace the dots: a list of seven pairs, (kernel, stride)
+
+lesson04.layers(my_layers)
+
+# %% [markdown]
 # ## A network that starts silent
 #
 # Three kinds of layers begin with weights of zero (`zeroed`, in the source): the last convolution of each block, that of the

@@ -576,6 +576,33 @@ def my_ema(average, before, after, n, decay):
 lesson05.ema(my_ema)
 
 # %% [markdown]
+# ### Exercise 5.5 · A memory of your own
+#
+# Many answers are right here. The average of this lesson remembers a tenth of the training so far, and in the end a thousand
+# updates. You have a long training before you, and want to do better. Write your own $d_n$ for $n = 0, 1, 2, \dots$ updates so
+# far (it will be tried up to a million), so that
+#
+# - it is a share, $0 \le d_n < 1$, and never falls,
+# - the scrawls are forgotten: after 100 updates less than a hundredth of the average comes from the random start and the first
+#   ten updates, $d_{10}\,d_{11} \cdots d_{99} < 0.01$, and after 1000 updates as little from the first hundred,
+#   $d_{100}\,d_{101} \cdots d_{999} < 0.01$,
+# - a training that ends early has an average too: from $n = 500$ on it spans at least 50 updates, counted as $1 / (1 - d_n)$,
+# - a long one has a longer average: from $n = 10{,}000$ on it spans at least 2000 updates, but never more than 10,000, or new
+#   weights would hardly count.
+#
+# <details><summary>Hint</summary>2000 updates are d = 0.9995. Before that you may climb in steps, along a curve, or by a formula like the
+# lesson's: which numbers in it make the memory a tenth of <code>n</code>? Work out the products in a cell of your own; a plain mean of all weights so far,
+# d = n / (n + 1), leaves a tenth of the scrawls.</details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_decay(n):
+    return ...  # replace the dots: the d of this update
+
+
+lesson05.memory(my_decay)
+
+# %% [markdown]
 # Now your own training, three times: the weights themselves, their average, and the average without a warm-up that
 # we kept beside it. The same questions for all three:
 

@@ -767,6 +767,49 @@ show(
 # Look where blue and orange part. Far left they cross freely: nothing is decided. It is decided where the density splits, and not by
 # a decision, but by many small kicks that no longer get undone.
 #
+# ### Between the two
+#
+# One thing is left over from the two widths. $\beta_t$ is exact for data of variance 1, $\tilde\beta_t$ for variance 0, and a digit's
+# pixel has neither: 0.27 on average, lesson 05 found. So take the world $\mathcal N(0, 0.27)$ and the chain of ten steps, `ten`, and see
+# how far from the truth either choice leads, over $t = 9 \dots 1$:
+
+
+# %%
+def off_by(sigma, v=0.27):
+    """The variance of x_t in the chain of ten over the true one, less 1: its smallest and largest."""
+    found = variances(v, ten, sigma2=lambda p, t: sigma(ten.at(t)) ** 2 if t > 1 else 0.0)
+    ratio = (found / truth(v, ten))[1:-1] - 1
+    return f"from {ratio.min():+.0%} to {ratio.max():+.0%}"
+
+
+print("beta:      ", off_by(lambda c: c.beta**0.5))
+print("beta-tilde:", off_by(lambda c: q_posterior(0.0, 0.0, c).var ** 0.5))
+
+# %% [markdown]
+# ### Exercise 6.5 · A width of your own
+#
+# Many answers are right here. Design a better width. Given `c`, with the fields `beta`, `alpha`, `alpha_bar` and `alpha_bar_prev`,
+# return a standard deviation $\sigma_t$, so that
+#
+# - it lies between the two at every $t \ge 2$, in long chains too: $\sqrt{\tilde\beta_t} \le \sigma_t \le \sqrt{\beta_t}$. (At
+#   $t = 1$ no noise is added, and you are not asked.)
+# - in this world, with ten steps, the variance is nowhere more than 10 % off.
+#
+# `off_by(my_sigma)` tells how you are doing. Can you reach 0 %?
+#
+# <details><summary>Hint</summary>Mix the two: variances, widths, or their logarithms, in equal parts or not. For 0 %, the share of each must
+# change with t. What is unsure about x_{t-1} when you see x_t? The posterior's own variance, and on top of it whatever you do not know of
+# x_0.</details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_sigma(c):
+    return ...  # replace the dots: a standard deviation
+
+
+lesson06.own_sigma(my_sigma)
+
+# %% [markdown]
 # ## What breaks if ...
 #
 # We have two instruments now: digits, and exact variances. Let us make the classic mistakes and read both.

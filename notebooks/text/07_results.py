@@ -509,8 +509,8 @@ print(f"{extra:.2f} bits for the image, {extra / 784:.4f} bits/dim")
 # Only a `share` of the images comes from the good model, the rest is noise. At most how many bits/dim does that cost,
 # for images with `pixels` numbers?
 #
-# <details><summary>Hint</summary>The two lines above, for any share and any number of pixels. <code>math.log2</code>
-# is at your service.</details>
+# <details><summary>Hint</summary>The two lines above, for any share and any number of pixels. <code>import math</code>, and
+# <code>math.log2</code> is at your service.</details>
 
 
 # %% tags=["nbval-ignore-output"]
@@ -636,6 +636,48 @@ print(f"classes with less variety than real digits: {below} of 10")
 # A dot *below* its band would be a class that the model draws too much alike. A dot *above* is again no praise: broken
 # digits are far from each other, too.
 #
+# ### What a Fréchet distance cannot see
+#
+# Copies are not the only thing that escapes the second judge. Imagine a single feature,
+# which in real digits lies near one of two values, half of them at each. Five hundred numbers are made, to be compared with 1500 real
+# ones: a fresh draw of the same two peaks, and the same draw spoilt in several ways. (One number of the five hundred strays, and that
+# is no fault.) What does the Fréchet distance say?
+
+# %%
+from ddpm_lessons.checks.lesson07_open import trial_crowds
+
+for name, (made, real) in trial_crowds().items():
+    score = (made.mean() - real.mean()) ** 2 + (made.std() - real.std()) ** 2
+    print(f"{name:24}: {score:.2f}")
+
+# %% [markdown]
+# The two peaks have *melted into one* bell with the same mean and the same spread: half of its numbers lie where hardly any real ones
+# are, and the distance is 0.00.
+#
+# ### Exercise 7.6 · A judge of your own
+#
+# Many answers are right here. Every judge is blind somewhere; build one that sees all of these faults. Given two crowds of numbers,
+# `made` (500 or 50 of them) and `real` (1500), in no order, return a number, so that
+#
+# - each fault scores at least twice what the fresh draw scores: moved, half as wide, twice as wide, one peak lost, melted into one,
+# - moved three times as far scores more than moved,
+# - it does not matter how many there are: 50 made ones that are moved score between half and double of what 500 score.
+#
+# It will be tried on these crowds and on others whose middle lies elsewhere, between $-1$ and 0. (All numbers lie between $-6$ and 6.)
+#
+# <details><summary>Hint</summary>Look at one judge that you know: what would it need to see? Put both in order and compare from rank to rank
+# (<code>quantile</code>, where the numbers differ); or count how many lie in each of twenty boxes; or compare the distances within a crowd with those
+# across; or give Fréchet more features than one.</details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_judge(made, real):
+    return ...  # replace the dots, and use more lines
+
+
+lesson07.own_judge(my_judge)
+
+# %% [markdown]
 # ## Who decides what, and when?
 #
 # "Early steps decide the structure, late steps the detail." Early means the first steps of sampling, large $t$.

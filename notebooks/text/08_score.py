@@ -879,6 +879,40 @@ for t in (400, 100, 10):
 # [huggingface/diffusers #5832](https://github.com/huggingface/diffusers/pull/5832)). The encoded noise still looks like noise. The check that finds
 # it is the one above: encode, decode, and see whether the error falls as the grid gets finer.
 #
+# ### Exercise 8.5 · A compass of your own
+#
+# Many answers are right here. Nobody gives you a density this time, only a wish: walkers on a line shall live around two places, $-2$ and $2$. Complete `my_compass`,
+# a score of your own design: `x` is a tensor $(N,)$ of places, and so is your answer. We send walkers off from everywhere between $-6$ and $6$, for
+# 500 steps with $h = 0.02$.
+#
+# - They come to rest at $-2$ and at $2$: there your compass changes from right ($+$) to left ($-$).
+# - From far away, up to $-8$ and $8$, it points back.
+# - In between there is one valley, and no third place of rest.
+# - In one step it throws nobody out: not beyond $\pm 4$ who is within, nor farther out who is not.
+# - In the end at least nine of ten walkers are within 1 of $-2$ or $2$, and each place has at least a quarter of them.
+#
+# The first three are about the directions of your arrows. The others are about their *lengths* too, and these must fit the noise: multiply a score by $k$, and it is
+# that of the density to the power of $k$, scaled to an area of 1. (Lesson 10 lives on this.)
+#
+# <details><summary>Hint</summary>
+#
+# Draw the curve first: where is it zero, where above? Then find a formula that does it: a polynomial, pieces of straight lines (<code>torch.where</code>), a mixture of
+# two bells. To see where your walkers end:
+#
+# <pre>*_, x = langevin(my_compass, torch.linspace(-6, 6, 2000).double(),
+#                   step_size=0.02, steps=500, generator=seeded(24))
+# ((x.abs() - 2).abs() &lt; 1).double().mean()</pre>
+# </details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_compass(x):
+    return ...  # replace the dots: which way, and how strongly, at each place
+
+
+lesson08.compass(my_compass)
+
+# %% [markdown]
 # ## Summary
 #
 # | | |

@@ -828,6 +828,51 @@ for name, x in pictures.items():
 #
 # **Open, for you:** draw something that is halfway between a 4 and a 9, and something that the classifier cannot read at all although it is clearly written. Which recipe, which weight? Change `recipes` and the pair of labels, and run the cells again.
 #
+# ### Exercise 10.6 · A wish of your own
+#
+# Many answers are right here. A classifier's $\log p(y \mid x)$ is only one thing that has a slope. *Any* number that you can compute of an image leads a chain as well, and then you need neither a classifier nor labels:
+# you say what you wish for, and autograd says in which direction it lies. The wish: **the upper half shall stay paper** ($-1$), and in the lower half the network may draw what it likes.
+#
+# Complete `my_wish`: images $(B, 1, 28, 28)$ in, a number for each out, $(B,)$.
+#
+# - The nearer the upper half, rows 0 to 13, comes to paper, the larger the number.
+# - *Each* pixel of it counts: a little darker, and the number is a little larger. (Nothing else makes a slope.)
+# - The lower half does not matter at all.
+# - Each image has its own number, whatever else is in the batch.
+#
+# <details><summary>Hint</summary>
+#
+# Slice the rows, then a mean or a sum over all axes but the first, with the right sign. A distance from paper, squared, would do as well. What would a maximum do, or the number of dark pixels?
+# </details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_wish(x0_hat):
+    return ...  # replace the dots: a number for each image
+
+
+lesson10.wish(my_wish)
+
+# %% [markdown]
+# When it has passed, let it lead. At each step the network says what it believes, $\hat x_0$; your wish judges that, and its slope is taken through the network, as in the remark on clean classifiers above. In a new cell:
+#
+# ```python
+# from ddpm_lessons import predict_x0
+#
+# def wished(x_t, t):
+#     x0_hat = predict_x0(x_t, schedule.at(t, like=x_t), net(x_t, t))
+#     return my_wish(x0_hat)[:, None]
+#
+# rows = {}
+# for weight in (0, 30, 100, 300):
+#     led = classifier_guided(net, schedule, wished, labels=0, weight=weight)
+#     rows[f"{weight}"] = drawn_by(led, x_T[:10], clip_x0=1.0).clamp(-1, 1)
+# show(image_rows(list(rows.values()), [""] * 10, list(rows)), alt="Digits led by my wish")
+# ```
+#
+# (The weights are for a *mean* over the upper half; a sum has 392 times the slope.) Watch who gives way: the network, which was never shown half a digit, or your wish. At first there are ones and other thin
+# forms, at last only pieces. The pull does not know where images are.
+#
 # ## What breaks if ...
 #
 # On the two bells every slip has a number. The right chain with $w = 3$ ends in $\mathcal N(1.5, 0.0156)$:

@@ -716,6 +716,32 @@ my_savings = ...  # replace the dots: a number
 lesson11.savings(my_savings)
 
 # %% [markdown]
+# ### Exercise 11.6 · A code by hand
+#
+# Many answers are right here. There are pictures, `x` of shape (B, 1, 8, 8), for which nobody has to train an autoencoder. They are made of $4 \times 4$ **tiles**: $2 \times 2$ pixels each, all four of the same grey. The grey of a tile has nothing to do
+# with that of its neighbours; over all pictures it has the mean $-0.2$ and the standard deviation $0.4$. So there are 64 pixels and 16 facts, a quarter, as with our latents. Write an encoder for them, `my_code(x)`, of shape (B, 16), so that
+#
+# - nothing is lost: different pictures have different codes, and not just by a hair;
+# - each picture is coded by itself, whatever else is in the batch;
+# - the codes are ready for a schedule: over all pictures each of the 16 numbers has mean 0 (it will be measured to within 0.1) and variance 1 (to within 0.2).
+#
+# The simplest code is quickly written. When it has passed, try one that looks like no picture at all.
+#
+# <details><summary>Hint</summary>
+#
+# Slices with a step, <code>x[..., ::2, ::2]</code>, or <code>torch.nn.functional.avg_pool2d</code>, and then <code>.flatten(1)</code>. A number with mean $m$ and standard deviation $s$ is brought to 0 and 1 as in exercise 11.4. For the other kind: the sum of two greys and their difference tell both. What are
+# the mean and the variance of a sum? Pictures to try it with: <code>greys = -0.2 + 0.4 * torch.randn(1000, 1, 4, 4)</code>, and each twice in both directions by <code>.repeat_interleave(2, -1).repeat_interleave(2, -2)</code>.
+# </details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_code(x):
+    return ...  # replace the dots: (B, 16)
+
+
+lesson11.own_code(my_code)
+
+# %% [markdown]
 # ## Between two digits
 #
 # "In latent space one can interpolate", one reads. Can one? Four pairs of test digits, and all that lies between, in three ways: pixels mixed; latents mixed and decoded; and latents mixed *in the noise*: both codes are noised to $t = 300$ with the same $\epsilon$, mixed there, and led back to 0 by the network (so did the paper

@@ -796,6 +796,32 @@ show(
 #
 # **... one judges restorations by RMSE alone?** The mean wins over every sample, a blur over a digit, and a method that wipes out a lesion loses nothing: nine pixels of 784.
 #
+# ### Exercise 12.6 · A damage of your own
+#
+# Many answers are right here. Coffee, a coarse scanner, a lens out of focus: invent another damage. `my_damage(x)` takes images of shape (B, 1, 8, 8) and returns them damaged, in the same shape, so that one can look at them. (Where a pixel tells nothing any more it is 0, say; whoever uses the damage as a
+# measurement leaves it out, as `keep` does.) It shall be one that the methods of this lesson can deal with:
+#
+# - each image is damaged by itself;
+# - it is linear, some $A x$: $A\,(2 x - 3 y) = 2\,A x - 3\,A y$, and so $A\,0 = 0$;
+# - it loses something: there are different images that become the same. As a matrix of $64 \times 64$, $A$ has a rank below 64;
+# - it keeps something: the rank is at least 16.
+#
+# A random mask or random numbers are welcome if they are the same for every call: make them outside of the function, or from a generator with a seed. When it has passed, look at what it does to a digit, and think of a machine that damages like this.
+#
+# <details><summary>Hint</summary>
+#
+# Sums of pixels, and products with numbers: all that is made of these is linear. What does a window with one broken pane in two let through? What does an image keep that is laid on its mirror image, or moved by a pixel and taken away from itself? Which of its waves could one leave out?
+# </details>
+
+
+# %% tags=["nbval-ignore-output"]
+def my_damage(x):
+    return ...  # replace the dots: (B, 1, 8, 8)
+
+
+lesson12.own_damage(my_damage)
+
+# %% [markdown]
 # ### A question without a check
 #
 # A hospital wants to buy a denoiser. The seller shows pairs: low dose on the left, "restored" on the right, and a full-dose scan to compare; the right one looks better than the full dose. Which three experiments would you ask for before anybody is treated after such a picture? Write them down, and compare with the five points above.

@@ -170,19 +170,27 @@ for name in ("told t - 1", "noise at the last step"):
 # number ([cloneofsimo/minDiffusion](https://github.com/cloneofsimo/minDiffusion) drew `randint(1, T)`, which never gives $T$, and began its sampling there): the first question to the network was one it had never been
 # trained on.
 #
-# ### Exercise 13.1 · The t that never comes
+# ### Exercise 13.1 · A test of your own
 #
-# You are given a trainer's `draw(n)`, which returns $n$ random timesteps as a tensor, and $T$. Return the $t$ in $1 \dots T$ that it never draws, as a sorted list (empty, if there are none).
+# Many answers are right here. Write a test for trainers. You are given `draw(n)`, which returns $n$ of a trainer's timesteps as a tensor, and $T$. Algorithm 1 says $t \sim \mathrm{Uniform}(\{1, \dots, T\})$. `my_test` returns `True` if that is what the trainer does, and `False` if not. It will meet a number of trainers:
 #
-# <details><summary>Hint</summary><code>set(draw(20_000).tolist())</code> is what it draws. Take that away from the set of all that it should draw, and mind where a <code>range</code> ends.</details>
+# - right ones have to pass it, also those that shuffle the $t$ like cards and deal them all out before any comes again, and those that draw $t$ together with $T + 1 - t$, as the code of DDIM does;
+# - who never draws one of the ends, 1 or $T$, fails;
+# - so does who draws 0, or $T + 1$;
+# - so does who leaves out one $t$ in the middle;
+# - and so does who draws one $t$ ten times too rarely. (Its loss at this $t$ would be learnt as if training had ended at a tenth.)
+#
+# How many draws you take, and where you put the limit, is for you to decide. A test can err in two ways.
+#
+# <details><summary>Hint</summary><code>draw(20_000).bincount(minlength=T + 1)</code> counts how often 0, 1, 2, ... came. How often should each come, and how far from that will chance take it? Roughly the root of the number.</details>
 
 
 # %% tags=["nbval-ignore-output"]
-def my_never_drawn(draw, T):
-    return ...  # replace the dots
+def my_test(draw, T):
+    return ...  # replace the dots: True or False
 
 
-lesson13.never_drawn(my_never_drawn)
+lesson13.own_test(my_test)
 
 # %% [markdown]
 # ### A network that is always right

@@ -752,6 +752,27 @@ my_z_2 = ...  # replace the dots: a number
 lesson14.tipping_point(my_z_2)
 
 # %% [markdown]
+# ### Exercise 14.6 · A network that cannot decide
+#
+# Many answers are right here. In the chain of this page the network changes its mind once: its guesses at the clean pixel, $\hat x_0$ at $t = 4, 3, 2, 1$, have the signs $+, +, -, -$. Now *you* throw the noise, for Algorithm 2
+# with $\sigma_t = \sqrt{\beta_t}$. Find $(x_4, z_4, z_3, z_2)$ so that
+#
+# - the network changes its mind **at every step**: $+, -, +, -$, or the other way round;
+# - it means it: at $t = 3$ and at $t = 2$ its guess is at least 0.5 away from 0 ($t = 4$ is too noisy for that);
+# - it ends as clear ink or clear paper: $|x_0| \ge 0.99$;
+# - it takes no miracle: $x_4^2 + z_4^2 + z_3^2 + z_2^2 \le 5$. (For four draws from $\mathcal N(0, 1)$ this sum is 4 on average. The page's own has 4.35.)
+#
+# The calculator will do; so will `step_back(x_t, t, z)` from above, in a cell of your own.
+#
+# <details><summary>Hint</summary>Do not try out draws. Choose where the pixel shall be next: which x_3 makes the guess just strong enough? The mean of the step and sigma_t then tell
+# which z leads there. Anything longer than need be costs you later.</details>
+
+# %% tags=["nbval-ignore-output"]
+my_draws = ...  # replace the dots: four numbers, (x_4, z_4, z_3, z_2)
+
+lesson14.own_draws(my_draws)
+
+# %% [markdown]
 # ### Watch it
 #
 # The whole walk, out and back. The square is the pixel; what lies beyond $-1$ or $1$ is drawn as black or white. On the line stands the bell that the step draws from. The
