@@ -500,6 +500,8 @@ WRONG["10.wish"] = [
     (lambda x0_hat: -x0_hat[:, 0, :13].mean(dim=(1, 2)), "There is a pixel of the upper half"),
     (lambda x0_hat: -x0_hat[:, 0, :15].mean(dim=(1, 2)), "Your wish changes when a pixel of the l"),
     (lambda x0_hat: -x0_hat[:, 0, :14].clamp(min=0).mean(dim=(1, 2)), "The upper half fades"),
+    (lambda x0_hat: 1 / (x0_hat[:, 0, :14] + 1).mean(dim=(1, 2)), "There is inf in your answer"),
+    (lambda x0_hat: -(x0_hat[:, 0, :14] + 1).log().mean(dim=(1, 2)), "There is inf in your"),
     (
         lambda x0_hat: (x0_hat[:, 0, 14:] - x0_hat[:, 0, :14]).mean(dim=(1, 2)),
         "Your wish changes when a pixel of the lower half does",
@@ -687,6 +689,7 @@ WRONG["13.own_test"] = [
     (sees_whether_each_comes, "What is never drawn you find."),
     (lambda draw, T: sorted({*range(1, T + 1)} - {*draw(20_000).tolist()}), "Your answer has 0"),
     (lambda draw, T: "right", "Your answer is 'right'; asked is True or False."),
+    (lambda draw, T: draw(20_000) == T, "Your answer has the shape (20000,); expected ()."),
     (lambda draw, T: draw(20_000).double().mean(), "Your test gives something else"),
 ]
 
@@ -709,6 +712,7 @@ WRONG["14.own_draws"] = [
     (lambda: (2.0, -2.0, 2.0, -2.0), "The network changes its mind as asked, but only"),
     (lambda: (0.5, -1.0, 1.2), "Your answer has 3 values; asked are 4."),
     (lambda: 0.5, "Your answer has one value; asked are 4."),
+    (lambda: "text", "Your answer is 'text'; asked are 4 values."),
 ]
 
 # ------------------------------------------------------------------------------------------------

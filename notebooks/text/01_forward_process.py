@@ -11,7 +11,7 @@
 # - read a noise schedule: where the image is lost, and what linear and cosine schedules do differently;
 # - translate between code that counts $t = 1 \dots T$ and code that counts $0 \dots T-1$ without losing a step.
 #
-# Time on two CPU cores: about 15 s to run, 40 minutes to read and try.
+# Time on two CPU cores: about 15 s to run, 50 minutes to read and try.
 #
 # Article section: *the forward process: destroying images*. Equation numbers are those of
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239).

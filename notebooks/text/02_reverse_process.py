@@ -12,7 +12,7 @@
 # - derive the posterior $q(x_{t-1} \mid x_t, x_0)$ yourself, with a calculator at your side;
 # - say what the network has to learn, and what it does not.
 #
-# Time on two CPU cores: about 30 s to run, 50 minutes to read and try.
+# Time on two CPU cores: about 30 s to run, 60 minutes to read and try.
 #
 # Article section: *the reverse process: learning to denoise*. Equation numbers are those of
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239).

@@ -14,7 +14,7 @@
 # - explain why the loss of a *perfect* network is not zero, so that you are not alarmed when yours stops
 #   falling.
 #
-# Time on two CPU cores: about 45 s to run, 60 minutes to read and try.
+# Time on two CPU cores: about 45 s to run, 70 minutes to read and try.
 #
 # Article section: *predicting the noise*. Equation numbers are those of [Ho, Jain & Abbeel
 # 2020](https://arxiv.org/abs/2006.11239).

@@ -12,7 +12,7 @@
 # - *measure* what a pixel of the answer looks at, and what each skip connection is good for;
 # - turn a timestep into a vector, bring it into a block, and show that the network is lost without it.
 #
-# Time on two CPU cores: about 40 s to run, 60 minutes to read and try.
+# Time on two CPU cores: about 40 s to run, 70 minutes to read and try.
 #
 # Article section: *the noise predictor*. The architecture is the one of [Ho, Jain & Abbeel
 # 2020](https://arxiv.org/abs/2006.11239) in miniature; the U was drawn first by [Ronneberger, Fischer & Brox

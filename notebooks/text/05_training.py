@@ -14,7 +14,7 @@
 # - say what the average of the weights is good for, and why it must be warmed up;
 # - stop a training, go on later, and get the same result bit for bit.
 #
-# Time on two CPU cores: about 100 s to run, 50 minutes to read and try.
+# Time on two CPU cores: about 100 s to run, 60 minutes to read and try.
 #
 # Article section: *practical implementation*. Equation numbers are those of [Ho, Jain & Abbeel
 # 2020](https://arxiv.org/abs/2006.11239).

@@ -12,7 +12,7 @@
 # - choose $\sigma_t$ and clipping, knowing what each choice costs at 1000 steps and at 10;
 # - test a sampler *exactly*, in worlds where the right answer is known, and so find the bugs that no eye finds.
 #
-# Time on two CPU cores: about 90 s to run, 60 minutes to read and try.
+# Time on two CPU cores: about 90 s to run, 70 minutes to read and try.
 #
 # Article section: *generating images*. Equation numbers are those of [Ho, Jain & Abbeel
 # 2020](https://arxiv.org/abs/2006.11239).

@@ -15,7 +15,7 @@
 # - test whether a model draws or recites;
 # - find out at which $t$ a digit becomes *this* digit, and how certain that finding is.
 #
-# Time on two CPU cores: about 120 s to run, 70 minutes to read and try.
+# Time on two CPU cores: about 120 s to run, 80 minutes to read and try.
 #
 # Article section: *results and analysis*.
 

@@ -12,7 +12,7 @@
 # - walk by Langevin dynamics, and say what goes wrong when the step is too small or too large;
 # - see DDPM and DDIM as two ways to follow one equation, and measure a likelihood with it.
 #
-# Time on two CPU cores: about 75 s to run, 70 minutes to read and try.
+# Time on two CPU cores: about 75 s to run, 80 minutes to read and try.
 #
 # Article section: *connection to score-based models*. Equations with a number in brackets are those of
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239); the others say where they come from.

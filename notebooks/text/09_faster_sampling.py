@@ -13,7 +13,7 @@
 # - use $x_T$ as a code: blend two digits, and find the noise that belongs to a digit of your own;
 # - say honestly what a picture costs, beside a generator that needs one call.
 #
-# Time on two CPU cores: about 110 s to run, 70 minutes to read and try.
+# Time on two CPU cores: about 110 s to run, 80 minutes to read and try.
 #
 # The article names DDIM and leaves it there. Equations with a number in brackets are those of
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239); DDIM is [Song, Meng & Ermon

@@ -12,7 +12,7 @@
 # - say which density a weight above 1 asks for, and show that the chain does *not* end there;
 # - choose a weight, knowing what it costs: accuracy, diversity, ink.
 #
-# Time on two CPU cores: about 80 s to run, 70 minutes to read and try.
+# Time on two CPU cores: about 80 s to run, 80 minutes to read and try.
 #
 # The article names guided diffusion and leaves it there. Equations with a number in brackets are those of
 # [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239); the others say where they come from.

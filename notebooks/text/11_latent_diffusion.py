@@ -13,7 +13,7 @@
 # - explain the number 0.18215 in Stable Diffusion's code, and what goes wrong without it;
 # - count what Stable Diffusion saves, and say what it cannot get back.
 #
-# Time on two CPU cores: about 60 s to run, 60 minutes to read and try.
+# Time on two CPU cores: about 60 s to run, 70 minutes to read and try.
 #
 # The article names latent diffusion and leaves it there. The method is that of [Rombach et al. 2022](https://arxiv.org/abs/2112.10752), the autoencoder that of
 # [Kingma & Welling 2014](https://arxiv.org/abs/1312.6114). Equations with a number in brackets are those of [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239).

@@ -12,7 +12,7 @@
 # - restore the digits of a bank slip, show by several samples what is certain and what is not, and decide when a human has to look;
 # - denoise a scan exactly, without any new method; measure what a prior wipes out and what it invents, and say what follows for medicine.
 #
-# Time on two CPU cores: about 90 s to run, 75 minutes to read and try.
+# Time on two CPU cores: about 90 s to run, 85 minutes to read and try.
 #
 # The methods have papers of their own, which are named where they appear. The notation is that of [Ho, Jain & Abbeel 2020](https://arxiv.org/abs/2006.11239).
 

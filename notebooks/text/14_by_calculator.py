@@ -12,7 +12,7 @@
 # - feel what each part does: which numbers are large, which hardly matter, and where rounding hurts;
 # - find a bug in your own code by holding its numbers against this page.
 #
-# Time on two CPU cores: about 15 s to run, 90 minutes to read and try.
+# Time on two CPU cores: about 15 s to run, 100 minutes to read and try.
 #
 # This page goes with lessons [01](01_forward_process.ipynb) to [06](06_sampling.ipynb) and explains little that stands there.
 # Print it (File, then Print) for a class. Equation numbers are those of [Ho, Jain & Abbeel
