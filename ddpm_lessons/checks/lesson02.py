@@ -68,6 +68,11 @@ product = Exercise(
             "of the weights, 1 / v1 + 1 / v2.",
         ),
         Mistake(
+            lambda m1, v1, m2, v2: ((m1 / v1 + m2 / v2) / (v1 + v2), _var(m1, v1, m2, v2)),
+            "Your variance is right. Your mean is divided by the sum of the variances. Its weights "
+            "are 1 / v1 and 1 / v2: divide by the sum of these.",
+        ),
+        Mistake(
             lambda m1, v1, m2, v2: (m1 + m2, v1 + v2),
             "That is the sum of two random numbers. Asked is the product of two densities over "
             "the same number.",
@@ -113,6 +118,11 @@ weights = Exercise(
         Mistake(
             lambda c: tuple(w * (1 - c.alpha_bar) / (1 - c.alpha_bar_prev) for w in _weights(c)),
             "Both numerators are right. Below stands 1 - alpha_bar_t, not alpha_bar_{t-1}.",
+        ),
+        Mistake(
+            lambda c: (_weights(c)[0], c.alpha**0.5),
+            "The weight of x_0 is right. In that of x_t stand two different bars: 1 - "
+            "alpha_bar_{t-1} above, 1 - alpha_bar_t below. With you they cancel.",
         ),
         Mistake(
             lambda c: (c.alpha_bar_prev * c.beta / (1 - c.alpha_bar), _weights(c)[1]),

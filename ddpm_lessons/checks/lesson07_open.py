@@ -42,17 +42,17 @@ MORE = (
 def _two_peaks(n: int, middle: float, generator: torch.Generator) -> Tensor:
     """n numbers in any order, half of them at each peak."""
     side = 2.0 * (torch.randperm(n, generator=generator) % 2) - 1
-    return middle + side + WIDTH * torch.randn(n, generator=generator).double()
+    return middle + side + WIDTH * torch.randn(n, generator=generator)
 
 
 def _standard(generator: torch.Generator) -> Tensor:
     """A bell of mean 0 and standard deviation 1 exactly."""
-    z = torch.randn(MADE - 1, generator=generator).double()
+    z = torch.randn(MADE - 1, generator=generator)
     return (z - z.mean()) / z.std()
 
 
 def trial_crowds(seed: int | None = None) -> dict[str, tuple[Tensor, Tensor]]:
-    """What a judge is tried on: (made, real) by name, each a crowd of numbers, (N,) float64.
+    """What a judge is tried on: (made, real) by name, each a crowd of numbers, (N,) float32.
 
     The real one has two peaks; with a seed its middle lies anywhere in [-1, 0], else at 0.5. The
     made ones are a fresh draw of the same, this draw spoilt in six ways, and a few fresh ones that
@@ -62,7 +62,7 @@ def trial_crowds(seed: int | None = None) -> dict[str, tuple[Tensor, Tensor]]:
     middle = 0.5 if seed is None else -torch.rand((), generator=generator).item()
     real, draw = (_two_peaks(n, middle, generator) for n in (REAL, MADE - 1))
     mean, std = draw.mean(), draw.std()
-    stray = torch.tensor([middle + STRAY], dtype=torch.float64)
+    stray = torch.tensor([middle + STRAY])
     fresh = torch.cat([draw, stray])
     made = {
         "fresh": fresh,

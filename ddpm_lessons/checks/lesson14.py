@@ -46,8 +46,7 @@ table_line = Exercise(
     mistakes=(
         Mistake(
             _line_but(lambda a, bar, s, n, tilde, snr: _line_from(a, a, bar / a)),
-            "Your alpha_bar is alpha, as if this were the first step. Multiply it by the "
-            "alpha_bar that was there before.",
+            "Your alpha_bar is alpha, as in a first step. Multiply it by the alpha_bar before it.",
         ),
         Mistake(
             _line_but(lambda a, bar, s, n, tilde, snr: (a, bar, bar, 1 - bar, tilde, snr)),
@@ -55,8 +54,7 @@ table_line = Exercise(
         ),
         Mistake(
             _line_but(lambda a, bar, s, n, tilde, snr: (a, bar, s, n, (1 - a) ** 2 / tilde, snr)),
-            "All but beta-tilde is right. Its fraction is upside down: whoever knows x_0 is in "
-            "less doubt, so it must come out below beta.",
+            "All but beta-tilde is right. Its fraction is upside down: it must come out below beta.",
         ),
         Mistake(
             _line_but(lambda a, bar, s, n, tilde, snr: (a, bar, s, n, tilde, s / n)),
@@ -109,8 +107,7 @@ posterior_weights = Exercise(
         ),
         Mistake(
             _weights_but(lambda c, of_x0, of_xt: (of_x0, 1 - of_x0)),
-            "weight_x0 is right. The two need not add up to 1: x_t was shrunk, so the mean is no "
-            "average of the two places.",
+            "weight_x0 is right. The two need not add up to 1: the mean is no average of them.",
         ),
         Mistake(
             _weights_but(lambda c, of_x0, of_xt: (of_x0, of_xt), x_0=1.0),
@@ -232,6 +229,10 @@ tipping_point = Exercise(
         Mistake(
             lambda x_2=-0.6490: -_mean(x_2, 2) / 0.2623,
             "That is where the chain with beta-tilde tips. Here sigma_2 is the root of beta_2.",
+        ),
+        Mistake(
+            lambda x_2=-0.6490: -_mean(x_2, 2),
+            "That is how far the noise has to move the pixel. It moves it by sigma_2 times z_2.",
         ),
         Mistake(
             lambda x_2=-0.6490: -x_2 / 0.6,
