@@ -54,7 +54,7 @@ table_line = Exercise(
         ),
         Mistake(
             _line_but(lambda a, bar, s, n, tilde, snr: (a, bar, s, n, (1 - a) ** 2 / tilde, snr)),
-            "All but beta-tilde is right. Its fraction is upside down: it must come out below beta.",
+            "All but beta-tilde is right. Its fraction is upside down: it must be below beta.",
         ),
         Mistake(
             _line_but(lambda a, bar, s, n, tilde, snr: (a, bar, s, n, tilde, s / n)),
