@@ -165,3 +165,26 @@ def test_a_course_is_found_from_below_and_not_from_beside(course, monkeypatch, t
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert record.course_folder() is None
     assert os.environ.get(record.SETTING) is None
+
+
+def test_the_progress_makes_a_certificate(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = list(all_exercises())
+    none, some, whole = (
+        Progress(dict.fromkeys(names[:n], "2026-05-01 10:00")) for n in (0, 3, len(names))
+    )
+    said = some.certificate("Ada")
+    assert said.startswith(f"{len(names) - 3} of {len(names)} exercises are still open: ")
+    assert all_exercises()[names[3]].title in said
+    assert said.endswith(f" and {len(names) - 13} more.")
+    assert list(tmp_path.iterdir()) == []
+    assert some.certificate("Ada", "so_far.svg", so_far=True).startswith("so_far.svg: 3 exercises")
+    said = whole.certificate("Ada")
+    assert said == f"certificate.pdf: {len(names)} exercises, the last one passed on 2026-05-01"
+    assert (tmp_path / "certificate.pdf").read_bytes().startswith(b"%PDF")
+    with pytest.raises(ValueError, match="no passed exercise yet"):
+        none.certificate("Ada")
+    with pytest.raises(ValueError, match="name is ''"):
+        whole.certificate("")
+    with pytest.raises(ValueError, match="a name that ends in"):
+        whole.certificate("Ada", "page.png")

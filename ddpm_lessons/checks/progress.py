@@ -13,6 +13,7 @@ from ddpm_lessons import checks
 from ddpm_lessons.checks.exercise import COLOURS, Exercise
 from ddpm_lessons.checks.record import passed, record_file
 
+SHOWN = 10  # open exercises that are named
 LESSON = re.compile(r"lesson\d\d")  # lesson01_open holds some of lesson01's exercises
 
 
@@ -67,7 +68,41 @@ class Progress(NamedTuple):
 
     def counts(self) -> list[tuple[Lesson, int]]:
         """Each lesson, and how many of its exercises have been passed."""
-        return [(lesson, len(self.when.keys() & lesson.exercises.keys())) for lesson in lessons()]
+        return [(lesson, len(self._passed(lesson))) for lesson in lessons()]
+
+    def certificate(
+        self, name: str, out: str | Path = "certificate.pdf", *, so_far: bool = False
+    ) -> str:
+        """Write the exercises passed as a page to print, with the learner's name; says what it did.
+
+        out: the file, .pdf or .svg. so_far: also where exercises are open; else nothing is written,
+        and it says which. Raises ValueError where nothing has been passed, for a name or a file's
+        ending that is not fit, OSError where the file cannot be written.
+        """
+        from ddpm_lessons.show import certificate_plots as plots  # here: workers do not draw
+
+        lists = {
+            f"{lesson.number} · {lesson.name}": [
+                one.title.partition(" · ")[2] for one in self._passed(lesson)
+            ]
+            for lesson in lessons()
+        }
+        total, left = len(all_exercises()), self.open()
+        if len(left) == total:
+            raise ValueError(
+                "the record has no passed exercise yet: the checks in the lessons fill it"
+            )
+        if left and not so_far:
+            named = ", ".join(one.title for one in left[:SHOWN])
+            more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+            return f"{len(left)} of {total} exercises are still open: {named}{more}."
+        date = max(self.when[one] for one in self.when.keys() & all_exercises().keys())[:10]
+        page = plots.certificate(name, lists, total=total, date=date)
+        plots.write_certificate(page, Path(out))
+        return f"{out}: {total - len(left)} exercises, the last one passed on {date}"
+
+    def _passed(self, lesson: Lesson) -> list[Exercise]:
+        return [one for name, one in lesson.exercises.items() if name in self.when]
 
     def __repr__(self) -> str:
         rows = [f"{one.number} {one.name}: {n} of {len(one.exercises)}" for one, n in self.counts()]
@@ -97,7 +132,10 @@ class Progress(NamedTuple):
         total = len(all_exercises())
         done = total - len(self.open())
         if done == total:
-            return f"All {total} exercises are passed: python -m ddpm_lessons certificate"
+            return (
+                f"All {total} exercises are passed. A page to print: "
+                'progress().certificate("Your Name")'
+            )
         return f"{done} of {total} exercises passed."
 
 

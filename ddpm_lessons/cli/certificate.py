@@ -3,12 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ddpm_lessons.checks.progress import Progress, all_exercises, lessons
+from ddpm_lessons.checks.progress import Progress
 from ddpm_lessons.checks.record import FILE, passed, record_file
 from ddpm_lessons.files import reason
-from ddpm_lessons.show.certificate_plots import certificate, write_certificate
-
-SHOWN = 10  # open exercises that are named
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -22,29 +19,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the page; 1 and a list of what is open where the course is not complete."""
+    """Write the page; 1 and what is open where the course is not complete."""
     progress = Progress(_record(options.record))
-    done = {name: when for name, when in progress.when.items() if name in all_exercises()}
-    if not done:
-        raise ValueError("the record has no passed exercise yet: the checks in the lessons fill it")
-    if not progress.complete and not options.so_far:
-        left = progress.open()
-        names = "\n".join(f"  {one.title}" for one in left[:SHOWN])
-        more = f"\n  and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
-        print(f"{len(left)} of {len(all_exercises())} exercises are still open:\n{names}{more}")
-        print("Once they are passed, this command makes the page. --so-far makes it now.")
-        return 1
-    titles = {
-        f"{lesson.number} · {lesson.name}": [
-            one.title.partition(" · ")[2] for name, one in lesson.exercises.items() if name in done
-        ]
-        for lesson in lessons()
-    }
-    date = max(done.values())[:10]
-    page = certificate(options.name, titles, total=len(all_exercises()), date=date)
-    write_certificate(page, options.out)
-    print(f"{options.out}: {len(done)} exercises, the last one passed on {date}")
-    return 0
+    print(progress.certificate(options.name, options.out, so_far=options.so_far))
+    if progress.complete or options.so_far:
+        return 0
+    print("Once they are passed, this command makes the page. --so-far makes it now.")
+    return 1
 
 
 def _record(given: Path | None) -> dict[str, str]:

@@ -98,8 +98,8 @@ chain_player(chain, pretrained.schedule)
 # ## Your machine
 #
 # A laptop is enough. If there is a GPU, training will use it. The next cell looks whether everything is in
-# place; a *note* stops nothing, and beside a *problem* stands what to do about it. In a terminal, `python -m
-# ddpm_lessons doctor` says the same, with every folder's full name.
+# place; a *note* stops nothing, and beside a *problem* stands what to do about it. In a terminal, in the course's
+# folder, `.venv/bin/python -m ddpm_lessons doctor` says the same, with every folder's full name.
 
 # %% tags=["nbval-ignore-output"]
 from ddpm_lessons import doctor
@@ -205,7 +205,10 @@ lesson00.dial(my_dial)
 #
 # What you pass is put down in `progress.txt`, in the course's folder: a text file, for you alone, that nothing sends anywhere.
 # Delete a line in it, and the exercise is open again. The next cell reads it; run it whenever you come back. When all
-# is passed, `python -m ddpm_lessons certificate --name "Your Name"` makes a page to print.
+# is passed, `progress().certificate("Your Name")` in a cell makes a page to print, `certificate.pdf` beside the lessons.
+#
+# Your code in the cells is kept when you save a lesson. What a kernel computed is gone when it ends: another day begin with *Run*, *Run
+# All Cells*. A panel that says *Error displaying widget* is waiting for just that.
 
 # %% tags=["nbval-ignore-output"]
 from ddpm_lessons.checks.progress import progress
