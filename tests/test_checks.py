@@ -228,6 +228,7 @@ def test_chance_and_state_are_recognised_even_in_right_answers():
         kept.append(x)
         return x * len(kept)
 
+    torch.manual_seed(0)  # the one that an answer sets: it is noticed all the same
     before = torch.get_rng_state()
     assert "random numbers of its own" in message(own_noise, double, (1.0,), (2.0,))
     assert "sets torch's seed" in message(seeds, double, (1.0,), (2.0,))

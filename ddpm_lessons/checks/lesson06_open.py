@@ -67,7 +67,7 @@ def _width(c):
     Half of the way at each t would do as well.
     """
     share = V / (c.alpha_bar * V + 1 - c.alpha_bar)
-    return (share * c.beta + (1 - share) * tilde(c)) ** 0.5
+    return (share * c.beta + (1 - share) * q_posterior(0.0, 0.0, c).var) ** 0.5
 
 
 def _at(share: float, power: float = 0.5):

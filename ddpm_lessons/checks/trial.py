@@ -14,6 +14,7 @@ from ddpm_lessons.checks.comparison import alike
 OURS = tuple(
     f"ddpm_lessons{slash}{folder}{slash}" for folder in ("checks", "grading") for slash in "/\\"
 )
+UNUSUAL = 8_675_309_271  # a seed
 IMPORTS = {
     "math": "import math",
     "np": "import numpy as np",
@@ -47,13 +48,15 @@ def tried(
     """
     function = answer if callable(answer) else lambda *_: answer
     fresh, random_state = cases(), torch.get_rng_state()
+    torch.default_generator.manual_seed(UNUSUAL)  # a seed that an answer may set moves it from here
+    before_all = torch.get_rng_state()
     answers, complaint = [], ""
     try:
         for case in fresh:
             before = [_copy(argument) for argument in case]
             answers.append(_copy(function(*case)))
             complaint = complaint or _spoilt(function, before, case)
-        drawn = not torch.equal(random_state, torch.get_rng_state())
+        drawn = not torch.equal(before_all, torch.get_rng_state())
         again = [function(*case) for case in reversed(cases())][::-1]
         habit = habits(answer, needed)
     except Exception as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from lab_page import LabPage
 
+from ddpm_lessons.checks.progress import lessons
 from ddpm_lessons.checks.record import passed
 
 COURSE = Path(__file__).resolve().parents[2] / "notebooks"
@@ -85,9 +86,10 @@ def test_from_a_blank_cell_to_the_record(notebook, lab):
     assert not record.exists()
     shows(misspelt, "return c.alpha_bar**0.5 * x_0 + (1 - c.alpha_bar)**0.5 * eps", "Passed")
     assert list(passed(record)) == ["01.jump"]
-    rewrite(notebook, 5, "progress()", "progress()")
-    output = notebook.cell(5).locator(".jp-OutputArea-output").last
-    notebook.eventually(lambda: _in("01 the forward process\t■□□□ 1 of 4", output.inner_text()))
+    last = len(lessons()[1].exercises) + 1
+    rewrite(notebook, last, "progress()", "progress()")
+    output = notebook.cell(last).locator(".jp-OutputArea-output").last
+    notebook.eventually(lambda: _in("01 the forward process\t■□□□□ 1 of 5", output.inner_text()))
 
 
 def _in(words: str, found: str) -> None:
