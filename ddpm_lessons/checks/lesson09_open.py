@@ -10,6 +10,7 @@ from ddpm_lessons.checks.exercise import Exercise, Mistake
 from ddpm_lessons.data.toys import TOYS
 from ddpm_lessons.exact import Mixture
 from ddpm_lessons.flow import even_timesteps
+from ddpm_lessons.samplers.chain import even_grid
 from ddpm_lessons.samplers.implicit import ddim
 from ddpm_lessons.schedule import NoiseSchedule, linear_schedule
 
@@ -33,10 +34,6 @@ NEARER = (
     "Your grid is not a tenth better than the even one for each number of steps that we try. Where "
     "do the paths bend, at much noise or at little? Ask more often there."
 )
-
-
-def _even(schedule: NoiseSchedule, steps: int) -> list[int]:
-    return [round(schedule.T - i * (schedule.T - 1) / (steps - 1)) for i in range(steps)]
 
 
 def _grids() -> Iterable[tuple]:
@@ -63,7 +60,7 @@ def _error(schedule: NoiseSchedule, times: list[int]) -> float:
 
 @cache
 def _to_beat() -> list[float]:
-    return [_error(schedule, _even(schedule, steps)) for schedule, steps in _grids()]
+    return [_error(schedule, even_grid(schedule.T, steps)) for schedule, steps in _grids()]
 
 
 def _asked_of_grids(grids: list[Tensor]) -> dict[str, bool]:
@@ -96,7 +93,7 @@ own_grid = Exercise(
     demands=_asked_of_grids,
     mistakes=(
         Mistake(
-            _even,
+            lambda schedule, steps: even_grid(schedule.T, steps),
             "This is the even grid of exercise 9.2, the one to beat. Leave its first time where it "
             "is, and move the others.",
         ),

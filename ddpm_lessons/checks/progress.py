@@ -81,12 +81,6 @@ class Progress(NamedTuple):
         """
         from ddpm_lessons.show import certificate_plots as plots  # here: workers do not draw
 
-        lists = {
-            f"{lesson.number} · {lesson.name}": [
-                one.title.partition(" · ")[2] for one in self._passed(lesson)
-            ]
-            for lesson in lessons()
-        }
         total, left = len(all_exercises()), self.open()
         if len(left) == total:
             raise ValueError(
@@ -96,6 +90,12 @@ class Progress(NamedTuple):
             named = ", ".join(one.title for one in left[:SHOWN])
             more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
             return f"{len(left)} of {total} exercises are still open: {named}{more}."
+        lists = {
+            f"{lesson.number} · {lesson.name}": [
+                one.title.partition(" · ")[2] for one in self._passed(lesson)
+            ]
+            for lesson in lessons()
+        }
         date = max(self.when[one] for one in self.when.keys() & all_exercises().keys())[:10]
         page = plots.certificate(name, lists, total=total, date=date)
         plots.write_certificate(page, Path(out))
